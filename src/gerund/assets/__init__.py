@@ -1,0 +1,21 @@
+"""Named weights and samples: where they come from, what their bytes must be, and where they lie."""
+
+from gerund.assets.catalog import ASSETS, MODELS, Asset, ModelCard
+from gerund.assets.store import cache_dir, fetch, find_asset, install, is_here, is_offline, path_of, verify
+from gerund.assets.transfer import Progress
+
+__all__ = [
+    "ASSETS",
+    "MODELS",
+    "Asset",
+    "ModelCard",
+    "Progress",
+    "cache_dir",
+    "fetch",
+    "find_asset",
+    "install",
+    "is_here",
+    "is_offline",
+    "path_of",
+    "verify",
+]

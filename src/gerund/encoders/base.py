@@ -1,0 +1,73 @@
+"""What every encoder offers: pictures and texts into one space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from gerund.text.classes import ClassSpace
+from gerund.types import FloatArray, FrameArray, IntArray
+from gerund.video.reader import Video
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames that go through the encoder together, and what comes out of them.
+
+    Attributes:
+        frames: frame numbers ``[T]``, ascending; a short video repeats its last one.
+        spans: for each vector that is kept, the half-open range of frame numbers it speaks for, ``[S, 2]``.
+        skip: how many leading vectors are dropped, because they only gave context to the others.
+    """
+
+    frames: IntArray
+    spans: IntArray
+    skip: int = 0
+
+
+class Encoder(Protocol):
+    """Frames and texts to unit vectors in one space, so that their inner product says how well they agree.
+
+    Attributes:
+        name: what users call it.
+        dim: length of the vectors.
+        logit_scale: factor that turns inner products into logits whose softmax is a fair probability.
+    """
+
+    name: str
+    dim: int
+    logit_scale: float
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the vectors would."""
+        ...
+
+    def sample(self, video: Video, *, dense: bool) -> list[Window]:
+        """Which frames to look at: the whole video densely in time, or a few windows that tell what it shows."""
+        ...
+
+    def prepare(self, picture: FrameArray) -> FrameArray:
+        """One decoded picture ``[H, W, 3]`` as the network wants it, uint8."""
+        ...
+
+    def encode_frames(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """Prepared frames of one window ``[T, h, w, 3]`` to unit vectors ``[S, dim]``, before `Window.skip`."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Texts to unit vectors ``[N, dim]``."""
+        ...
+
+    def encode_classes(self, classes: ClassSpace) -> FloatArray:
+        """Classes to unit vectors ``[C, dim]``, each from all of its texts."""
+        ...
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """Vectors of length 1 along the last axis; a zero vector stays zero."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(length, 1e-12), np.float32)

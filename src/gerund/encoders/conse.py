@@ -1,0 +1,237 @@
+"""I3D and MiniLM as one text-aligned video encoder, from two published checkpoints and no further training.
+
+A classifier over 400 seen actions becomes an encoder into the space of a sentence model: a video is where its scores
+say it lies among the 400 *named* actions. What it says about an action outside the 400 is semantic transfer.
+
+Source: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings" (ConSE), ICLR 2014. `carry`
+says how the default goes beyond it; `benchmarks/README.md` has the measurement that chose it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from gerund.assets import Progress, cache_dir, fetch, find_asset
+from gerund.encoders import i3d, sentence
+from gerund.encoders.base import Window, unit
+from gerund.encoders.engines import OpenVino, Precision, resolve_precision
+from gerund.text.classes import ClassSpace, read_vocabulary
+from gerund.text.definitions import with_definitions
+from gerund.types import FloatArray, FrameArray
+from gerund.video.reader import Video
+from gerund.video.sampling import spread_windows
+from gerund.video.transforms import centre_crop, resize_short_side
+
+_SHORT_SIDE_PX = 256
+_TRAINED_FPS = 25
+_WINDOW_FRAMES = 64
+_WINDOWS = 3
+_CONTEXT_STEPS = 3
+_CHUNK_STEPS = 16
+
+_TOP = 10
+"""How many labels ConSE averages (section 4 of the paper uses 10 on ImageNet)."""
+_RIDGE = 0.3
+_TRANSFER_SCALE = 15.0
+_PLAIN_SCALE = 15.0
+
+
+def carry(logits: FloatArray, labels: FloatArray, *, ridge: float | None = _RIDGE, top: int = _TOP) -> FloatArray:
+    """Carries scores over named actions into the space of their names.
+
+    ConSE takes the mean of the `top` best labels weighted by their probability ``p``: where the video is *if* it
+    shows one of them. It ignores how well every other label fits. The ridge solution ``v`` of ``labels @ v = logits``
+    uses them all: the vector whose agreement with every name explains the scores. Their sum, both at unit length,
+    ranks left-out Kinetics classes better than either (`benchmarks/README.md`).
+
+    Args:
+        logits: scores of the labels, float32 ``[N, K]``; a constant added to a row changes nothing.
+        labels: unit vectors of the labels' texts ``[K, D]``.
+        ridge: strength of the penalty on ``v``; None gives ConSE alone.
+        top: how many labels ConSE averages.
+
+    Returns:
+        Unit vectors ``[N, D]``.
+    """
+    top = min(top, logits.shape[1])
+    best = np.argpartition(-logits, top - 1, axis=1)[:, :top]
+    kept = np.full_like(logits, -np.inf)
+    np.put_along_axis(kept, best, np.take_along_axis(logits, best, axis=1), axis=1)
+    p = np.exp(kept - kept.max(axis=1, keepdims=True))
+    conse = unit(p / p.sum(axis=1, keepdims=True) @ labels)
+    if ridge is None:
+        return conse
+    gram = labels.T @ labels + np.float32(ridge) * np.eye(labels.shape[1], dtype=np.float32)
+    centred = logits - logits.mean(axis=1, keepdims=True)
+    explained = unit(np.linalg.solve(gram, labels.T @ centred.T).T)
+    return unit(conse + explained)
+
+
+class ConseEncoder:
+    """The default offline model: I3D's 400 scores carried into MiniLM's 384-dimensional space.
+
+    Args:
+        plain: plain ConSE over bare names, as published, instead of the default (definitions, centring, ridge).
+        threads: how many threads to compute with; 0 takes every core.
+        precision: arithmetic of the video network; ``"auto"`` is bfloat16 where the processor has it.
+        progress: told about downloads.
+
+    Raises:
+        AssetError: the weights cannot be had.
+    """
+
+    dim = 384
+
+    def __init__(
+        self,
+        *,
+        plain: bool = False,
+        threads: int = 0,
+        precision: Precision = "auto",
+        progress: Progress | None = None,
+    ) -> None:
+        self.name = "i3d-minilm-plain" if plain else "i3d-minilm"
+        self.logit_scale = _PLAIN_SCALE if plain else _TRANSFER_SCALE
+        self._plain = plain
+        self._threads = threads
+        self._precision = resolve_precision(precision)
+        self._i3d_weights = i3d.load(fetch(find_asset("i3d-kinetics400"), progress=progress))
+        self._minilm_file = fetch(find_asset("minilm"), progress=progress)
+        self._tokenizer_file = fetch(find_asset("minilm-tokenizer"), progress=progress)
+        self._last_classes: tuple[ClassSpace, FloatArray] | None = None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with the weights, the label texts, the recipe and the arithmetic."""
+        hashes = [find_asset(name).sha256 for name in ("i3d-kinetics400", "minilm", "minilm-tokenizer")]
+        recipe = [self.name, self._precision, _RIDGE, _TOP, _WINDOW_FRAMES, _WINDOWS, _CONTEXT_STEPS, _CHUNK_STEPS]
+        return hashlib.sha256(repr((hashes, recipe, self._label_space.texts)).encode()).hexdigest()[:16]
+
+    def sample(self, video: Video, *, dense: bool) -> list[Window]:
+        """Windows near the 25 frames a second that I3D was trained on; faster videos are thinned.
+
+        Dense windows overlap, so that every kept vector was computed with frames before and after it.
+        """
+        stride = max(1, round(float(video.fps) / _TRAINED_FPS))
+        numbers = np.arange(0, video.num_frames, stride)
+        if not dense:
+            length = min(_WINDOW_FRAMES, _round_up(len(numbers)))
+            chosen = numbers[spread_windows(len(numbers), length, _WINDOWS)]
+            return [Window(row, np.array([[row[0], row[-1] + stride]])) for row in chosen]
+        steps = _round_up(len(numbers)) // i3d.FRAMES_PER_STEP
+        windows = []
+        for first in range(0, steps, _CHUNK_STEPS):
+            end = min(first + _CHUNK_STEPS, steps)
+            begin = max(first - _CONTEXT_STEPS, 0)
+            stop = min(end + _CONTEXT_STEPS, steps)
+            places = np.arange(begin * i3d.FRAMES_PER_STEP, stop * i3d.FRAMES_PER_STEP)
+            bounds = np.arange(first, end + 1) * i3d.FRAMES_PER_STEP * stride
+            spans = np.stack([bounds[:-1], bounds[1:]], axis=1)
+            windows.append(Window(numbers[np.minimum(places, len(numbers) - 1)], spans, first - begin))
+        return windows
+
+    def prepare(self, picture: FrameArray) -> FrameArray:
+        """Shorter side to 256 pixels, then the central 224 x 224."""
+        return centre_crop(resize_short_side(picture, _SHORT_SIDE_PX), i3d.SIZE_PX)
+
+    def encode_frames(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """Prepared frames ``[T, 224, 224, 3]``, T a multiple of 8, to unit vectors: one per 8 frames, or one in all.
+
+        Dense vectors are ConSE's alone: the ridge solution listens to all 400 scores, and those of a third of a
+        second are too noisy for it.
+        """
+        ridge = None if self._plain or dense else _RIDGE
+        return carry(self.label_logits(frames, dense=dense), self._labels, ridge=ridge)
+
+    def label_logits(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """I3D's scores of the 400 Kinetics actions: ``[T / 8, 400]`` when dense, else ``[1, 400]``."""
+        features = self._video_network(frames[None])[0]
+        rows, bias = i3d.classifier(self._i3d_weights)
+        if not dense:
+            features = i3d.pool(features)
+        return np.asarray(features @ rows.T + bias, np.float32)
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Texts to unit vectors, measured from the mean of the 400 labels (plain: from the origin).
+
+        The mean direction is common to all action names and only makes some names near to everything.
+        """
+        return unit(self._sentences(texts) - self._centre)
+
+    def encode_classes(self, classes: ClassSpace) -> FloatArray:
+        """Every class as the unit mean of its texts; by default its definition where gerund has one."""
+        if self._last_classes and self._last_classes[0] == classes:
+            return self._last_classes[1]
+        described = classes if self._plain else with_definitions(classes)
+        texts = [text for texts in described.texts for text in texts]
+        vectors = unit(self._kept_sentences(texts) - self._centre)
+        bounds = np.cumsum([0, *(len(texts) for texts in described.texts)])
+        means = [vectors[a:b].mean(axis=0) for a, b in pairwise(bounds)]
+        self._last_classes = (classes, unit(np.stack(means)))
+        return self._last_classes[1]
+
+    def familiarity(self, class_vectors: FloatArray) -> FloatArray:
+        """How near each class is to the nearest of the 400 seen actions: cosine ``[C]``.
+
+        What is far from all of them cannot be told from this model's scores.
+        """
+        return np.asarray((class_vectors @ self._labels.T).max(axis=1), np.float32)
+
+    @cached_property
+    def _label_space(self) -> ClassSpace:
+        space = ClassSpace(read_vocabulary("kinetics400"))
+        return space if self._plain else with_definitions(space)
+
+    @cached_property
+    def _raw_labels(self) -> FloatArray:
+        return self._kept_sentences([texts[0] for texts in self._label_space.texts])
+
+    def _kept_sentences(self, texts: Sequence[str]) -> FloatArray:
+        """Sentence vectors ``[N, 384]``, kept on disk: a list of actions asked for again costs no encoding."""
+        key = hashlib.sha256(repr((find_asset("minilm").sha256, list(texts))).encode()).hexdigest()[:16]
+        file = cache_dir() / "derived" / f"minilm-texts-{key}.npy"
+        try:
+            return np.asarray(np.load(file, allow_pickle=False), np.float32)
+        except (OSError, ValueError):
+            vectors = self._sentences(texts)
+            _save_atomically(file, vectors)
+            return vectors
+
+    @cached_property
+    def _centre(self) -> FloatArray:
+        return np.zeros(self.dim, np.float32) if self._plain else self._raw_labels.mean(axis=0)
+
+    @cached_property
+    def _labels(self) -> FloatArray:
+        return unit(self._raw_labels - self._centre)
+
+    @cached_property
+    def _video_network(self) -> OpenVino:
+        return OpenVino(i3d.build(self._i3d_weights), threads=self._threads, precision=self._precision)
+
+    @cached_property
+    def _sentences(self) -> sentence.SentenceEncoder:
+        return sentence.SentenceEncoder(self._minilm_file, self._tokenizer_file, threads=self._threads)
+
+
+def _round_up(num_frames: int) -> int:
+    return -(-num_frames // i3d.FRAMES_PER_STEP) * i3d.FRAMES_PER_STEP
+
+
+def _save_atomically(file: Path, array: FloatArray) -> None:
+    """Keeps a derived array; a cache that cannot be written costs time, not the answer."""
+    part = file.with_suffix(f".{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as target:
+            np.save(target, array)
+        os.replace(part, file)
+    except OSError:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,180 @@
+"""I3D: Inception-v1 inflated to 3-D, trained on Kinetics-400 RGB.
+
+Source: Carreira and Zisserman, "Quo Vadis, Action Recognition?", CVPR 2017. The released checkpoint is a pickle of
+nested dicts of numpy arrays. It is read once through an allow-listing unpickler, batch normalisation is folded into
+the convolutions, and the result is what `build` turns into a graph for the CPU engine.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gerund.errors import AssetError
+from gerund.types import FloatArray
+
+if TYPE_CHECKING:
+    import openvino
+
+SIZE_PX = 224
+FRAMES_PER_STEP = 8
+"""Input frames behind one output position: the product of the four temporal strides."""
+FEATURE_DIM = 1024
+NUM_CLASSES = 400
+
+_BATCH_NORM_EPS = 1e-3
+_LOGITS = "Logits/Conv3d_0c_1x1"
+_BLOCKS = ("3b", "3c", "4b", "4c", "4d", "4e", "4f", "5b", "5c")
+_POOL_BEFORE = {"4b": ((3, 3, 3), (2, 2, 2)), "5b": ((2, 2, 2), (2, 2, 2))}
+_ALLOWED_GLOBALS = {
+    (module, name)
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray", "numpy")
+    for name in ("_reconstruct", "ndarray", "dtype")
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Loads dicts of numpy arrays and refuses every other global, so that a checkpoint cannot run code."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED_GLOBALS:
+            raise pickle.UnpicklingError(f"the checkpoint asks for {module}.{name}, which is not on the allow-list")
+        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+def convert_checkpoint(path: Path) -> dict[str, FloatArray]:
+    """Reads the released pickle and returns convolutions with batch normalisation folded in.
+
+    Returns:
+        ``{"<layer>/weight": [out, in, t, h, w], "<layer>/bias": [out]}``, float32: 58 layers, 116 arrays.
+
+    Raises:
+        AssetError: the file is not such a checkpoint, or asks the unpickler for anything but numpy arrays.
+    """
+    try:
+        with path.open("rb") as file:
+            tree = _ArrayUnpickler(file).load()
+        params = dict(_leaves(tree["params"]))
+        stats = dict(_leaves(tree["batch_stats"]))
+    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise AssetError(f"{path}: expected the Kinetics-400 I3D checkpoint; {error}") from error
+
+    folded: dict[str, FloatArray] = {}
+    for name in (key.removesuffix("/Conv_0/kernel") for key in params if key.endswith("/Conv_0/kernel")):
+        weight = params[f"{name}/Conv_0/kernel"].transpose(4, 3, 0, 1, 2)  # t h w in out -> out in t h w
+        if f"{name}/BatchNorm_0/bias" in params:
+            scale = 1 / np.sqrt(stats[f"{name}/BatchNorm_0/var"].ravel() + _BATCH_NORM_EPS)
+            weight = weight * scale[:, None, None, None, None]
+            bias = params[f"{name}/BatchNorm_0/bias"] - stats[f"{name}/BatchNorm_0/mean"].ravel() * scale
+        else:
+            bias = params[f"{name}/Conv_0/bias"]
+        folded[f"{name}/weight"] = np.ascontiguousarray(weight, np.float32)
+        folded[f"{name}/bias"] = np.ascontiguousarray(bias, np.float32)
+    return folded
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}/")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def build(weights: Mapping[str, FloatArray]) -> openvino.Model:
+    """Builds the network as a graph for the CPU engine.
+
+    Args:
+        weights: what `convert_checkpoint` returned.
+
+    Returns:
+        A model from ``frames`` uint8 ``[B, T, 224, 224, 3]`` (T a multiple of 8) to ``features`` float32
+        ``[B, T/8, 1024]``: the last feature map averaged over its 7x7 positions.
+    """
+    import openvino.opset13 as ops
+    from openvino import Model, PartialShape, Type
+
+    frames = ops.parameter(PartialShape([-1, -1, SIZE_PX, SIZE_PX, 3]), Type.u8, name="frames")
+    x = ops.convert(frames, Type.f32)
+    x = ops.subtract(ops.multiply(x, np.float32(2 / 255)), np.float32(1))
+    x = ops.transpose(x, np.array([0, 4, 1, 2, 3]))
+
+    def conv(x: Any, name: str, stride: int = 1) -> Any:
+        weight = ops.constant(weights[f"{name}/weight"])
+        bias = ops.constant(weights[f"{name}/bias"].reshape(1, -1, 1, 1, 1))
+        y = ops.convolution(x, weight, [stride] * 3, [0] * 3, [0] * 3, [1] * 3, auto_pad="same_upper")
+        return ops.relu(ops.add(y, bias))
+
+    def max_pool(x: Any, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Any:
+        dilation, pads = [1, 1, 1], [0, 0, 0]
+        return ops.max_pool(x, list(stride), dilation, pads, pads, list(kernel), auto_pad="same_upper").output(0)
+
+    def inception(x: Any, name: str) -> Any:
+        third = "Conv3d_0b_3x3" if f"{name}/Branch_2/Conv3d_0b_3x3/weight" in weights else "Conv3d_0a_3x3"
+        branches = [
+            conv(x, f"{name}/Branch_0/Conv3d_0a_1x1"),
+            conv(conv(x, f"{name}/Branch_1/Conv3d_0a_1x1"), f"{name}/Branch_1/Conv3d_0b_3x3"),
+            conv(conv(x, f"{name}/Branch_2/Conv3d_0a_1x1"), f"{name}/Branch_2/{third}"),
+            conv(max_pool(x, (3, 3, 3), (1, 1, 1)), f"{name}/Branch_3/Conv3d_0b_1x1"),
+        ]
+        return ops.concat(branches, axis=1)
+
+    x = conv(x, "Conv3d_1a_7x7", stride=2)
+    x = max_pool(x, (1, 3, 3), (1, 2, 2))
+    x = conv(conv(x, "Conv3d_2b_1x1"), "Conv3d_2c_3x3")
+    x = max_pool(x, (1, 3, 3), (1, 2, 2))
+    for block in _BLOCKS:
+        if block in _POOL_BEFORE:
+            x = max_pool(x, *_POOL_BEFORE[block])
+        x = inception(x, f"Mixed_{block}")
+    features = ops.transpose(ops.reduce_mean(x, np.array([3, 4])), np.array([0, 2, 1]))
+    features.set_friendly_name("features")
+    return Model([features], [frames], "i3d")
+
+
+def classifier(weights: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """The last layer as a plain linear map: rows ``[400, 1024]`` and bias ``[400]``, in Kinetics-400 order."""
+    return weights[f"{_LOGITS}/weight"].reshape(NUM_CLASSES, FEATURE_DIM), weights[f"{_LOGITS}/bias"]
+
+
+def pool(features: FloatArray) -> FloatArray:
+    """Features of neighbouring steps averaged in pairs, then over all pairs, as the network was trained.
+
+    Args:
+        features: float32 ``[T, 1024]``.
+
+    Returns:
+        ``[1, 1024]``; a single step is its own mean.
+    """
+    pairs = (features[:-1] + features[1:]) / 2 if len(features) > 1 else features
+    return np.asarray(pairs.mean(axis=0, keepdims=True), np.float32)
+
+
+def load(checkpoint: Path) -> dict[str, FloatArray]:
+    """The folded weights, from the safetensors file beside the checkpoint, which the first call writes.
+
+    The pickle is opened once in the life of a cache. A folder that cannot be written costs time, not the answer.
+
+    Raises:
+        AssetError: the checkpoint is not the released one.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file, save_file
+
+    converted = checkpoint.with_name("folded.safetensors")
+    try:
+        return load_file(converted)
+    except (OSError, SafetensorError):
+        weights = convert_checkpoint(checkpoint)
+    part = checkpoint.with_name(f"folded.{os.getpid()}.part")
+    try:
+        save_file(weights, part)
+        os.replace(part, converted)
+    except (OSError, SafetensorError):
+        part.unlink(missing_ok=True)
+    return weights

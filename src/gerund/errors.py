@@ -1,0 +1,34 @@
+"""What can go wrong, in words a user can act on.
+
+Every error says what was given, what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+
+
+class GerundError(Exception):
+    """Base of every error that gerund raises on purpose; its text is meant for the user."""
+
+
+class UsageError(GerundError, ValueError):
+    """A setting or an argument that cannot be right, whatever the video."""
+
+
+class AssetError(GerundError):
+    """A weight file or a sample that cannot be had, or is not what it should be."""
+
+
+class VideoError(GerundError):
+    """A file that cannot be read as a video.
+
+    Attributes:
+        path: the file, as given.
+        reason: what is wrong with it, without the file's name.
+    """
+
+    def __init__(self, path: str | PathLike[str], reason: str) -> None:
+        self.path = fspath(path)
+        self.reason = reason
+        super().__init__(f"{self.path}: {reason}")

@@ -1,0 +1,35 @@
+"""The training-free recognizer: a video is the mean of its track, and the nearest class text wins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from gerund.encoders.base import Encoder, unit
+from gerund.text.classes import ClassSpace
+from gerund.types import FloatArray, Track
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Cosine between a video's mean vector and every class.
+
+    Args:
+        encoder: turns the class names into vectors; must be the one that made the tracks.
+    """
+
+    takes: ClassVar[str] = "track"
+
+    encoder: Encoder
+
+    def fit(self, examples: object = None, classes: ClassSpace | None = None) -> Self:
+        """Nothing is learned."""
+        return self
+
+    def score(self, inputs: Sequence[Track], classes: ClassSpace) -> FloatArray:
+        """Cosines ``[N, C]`` of tracks and classes."""
+        means = np.stack([track.vectors.mean(axis=0) for track in inputs])
+        return np.asarray(unit(means) @ self.encoder.encode_classes(classes).T, np.float32)

@@ -1,0 +1,61 @@
+"""From what a user typed to a list of video files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from glob import glob, has_magic
+from pathlib import Path
+
+from gerund.errors import VideoError
+from gerund.video.reader import VIDEO_SUFFIXES
+
+
+def find_videos(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], list[VideoError]]:
+    """Expands files, folders and patterns.
+
+    A folder is searched to the bottom for files with a video's ending, through links but never twice through the same
+    folder. A file named outright is taken whatever its ending. A pattern (``"*.mp4"``, ``"**/*.avi"``) that is also
+    the name of an existing file means that file.
+
+    Returns:
+        Files in the order given, those of a folder sorted, none twice; and an error for each path that led nowhere.
+    """
+    found: dict[Path, None] = {}
+    problems: list[VideoError] = []
+    for given in paths:
+        path = Path(given)
+        if path.is_dir():
+            inside = _in_folder(path)
+            if not inside:
+                problems.append(
+                    VideoError(path, f"no video in this folder (endings: {' '.join(sorted(VIDEO_SUFFIXES))})")
+                )
+            found.update(dict.fromkeys(inside))
+        elif os.path.lexists(path):
+            found[path] = None
+        elif has_magic(str(given)):
+            matches = [Path(match) for match in sorted(glob(str(given), recursive=True))]
+            if not matches:
+                problems.append(VideoError(path, "nothing matches this pattern"))
+            for match in matches:
+                found.update(dict.fromkeys(_in_folder(match) if match.is_dir() else [match]))
+        else:
+            problems.append(VideoError(path, "no such file or folder"))
+    return list(found), problems
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    visited: set[tuple[int, int]] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in visited:
+            folders.clear()
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith("."):
+                found.append(Path(place) / name)
+    return found

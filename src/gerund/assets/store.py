@@ -132,7 +132,7 @@ def verify(asset: Asset) -> bool:
 
 def _fetch_archive(archive: Archive, progress: Progress | None) -> None:
     target = cache_dir() / "downloads" / f"{archive.sha256[:12]}-{archive.file}"
-    if not target.exists():
+    if not (target.is_file() and file_sha256(target) == archive.sha256):
         _download_archive(archive, target, progress)
     _unpack(target, archive)
     target.unlink(missing_ok=True)
@@ -158,7 +158,7 @@ def _download_archive(archive: Archive, target: Path, progress: Progress | None)
 
 
 def _fetch_from_hub(asset: Asset, source: OnHub, progress: Progress | None) -> None:
-    hub = os.environ.get("HF_ENDPOINT", _HUB).rstrip("/")
+    hub = (os.environ.get("HF_ENDPOINT") or _HUB).rstrip("/")
     download(
         f"{hub}/{source.repository}/resolve/{source.revision}/{source.file}",
         path_of(asset),
@@ -202,7 +202,6 @@ def _open_member(file: Path, member: str) -> Iterator[IO[bytes]]:
 def _place(asset: Asset, source: IO[bytes]) -> None:
     """Copies bytes into the cache; the file appears under its name only once its hash is right."""
     path = path_of(asset)
-    path.parent.mkdir(parents=True, exist_ok=True)
     require_space(path.parent, asset.size_bytes, asset.name)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -215,7 +214,9 @@ def _place(asset: Asset, source: IO[bytes]) -> None:
             raise AssetError(f"{asset.name}: the file has sha256 {found}, expected {asset.sha256}; nothing was kept")
         os.replace(part, path)
     except OSError as error:
-        raise AssetError(f"{asset.name}: cannot write {path}: {error.strerror or error}") from error
+        raise AssetError(
+            f"{asset.name}: cannot write {path}: {error.strerror or error}; make room or set GERUND_CACHE elsewhere"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -223,9 +224,13 @@ def _place(asset: Asset, source: IO[bytes]) -> None:
 @contextmanager
 def _locked(key: str) -> Iterator[None]:
     folder = cache_dir() / "locks"
+    lock = FileLock(folder / f"{key[:12]}.lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except OSError as error:
         raise AssetError(f"cannot create the cache {folder}: {error.strerror}; set GERUND_CACHE elsewhere") from error
-    with FileLock(folder / f"{key[:12]}.lock"):
+    try:
         yield
+    finally:
+        lock.release()

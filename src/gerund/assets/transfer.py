@@ -12,11 +12,12 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
+from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
-from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from gerund.errors import AssetError
 
@@ -36,13 +37,37 @@ class Connection:
     proxy: str | None = None
 
     def opener(self) -> OpenerDirector:
-        """Something that opens addresses with these settings."""
-        handlers: list[HTTPSHandler | ProxyHandler] = []
+        """Something that opens addresses with these settings.
+
+        Raises:
+            AssetError: the certificate bundle cannot be read.
+        """
+        handlers: list[HTTPRedirectHandler | HTTPSHandler | ProxyHandler] = [_Redirects()]
         if self.certificates:
-            handlers.append(HTTPSHandler(context=ssl.create_default_context(cafile=self.certificates)))
+            try:
+                context = ssl.create_default_context(cafile=os.path.expanduser(self.certificates))
+            except OSError as error:
+                raise AssetError(
+                    f"{self.certificates}: cannot read certificates ({error.strerror or error}); "
+                    "'pip config list' shows where 'cert' is set"
+                ) from error
+            handlers.append(HTTPSHandler(context=context))
         if self.proxy:
             handlers.append(ProxyHandler({"http": self.proxy, "https": self.proxy}))
         return build_opener(*handlers)
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows a redirection, but carries no login to another server."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        before, after = urlsplit(req.full_url), urlsplit(newurl)
+        if request and (before.netloc != after.netloc or after.scheme not in (before.scheme, "https")):
+            request.remove_header("Authorization")
+        return request
 
 
 def fetch_text(url: str, connection: Connection, *, accept: str) -> tuple[str, str, str]:
@@ -55,7 +80,7 @@ def fetch_text(url: str, connection: Connection, *, accept: str) -> tuple[str, s
         with connection.opener().open(_request(url, {"Accept": accept}), timeout=_TIMEOUT_S) as answer:
             text = answer.read().decode(answer.headers.get_content_charset() or "utf-8")
             return text, answer.headers.get_content_type(), answer.geturl()
-    except (URLError, HTTPException, OSError, ValueError) as error:
+    except (URLError, HTTPException, OSError, ValueError, LookupError) as error:
         raise AssetError(f"{_without_login(url)}: {_plain(error)}") from error
 
 
@@ -77,18 +102,17 @@ def download(
         AssetError: no network, no space, or bytes that are not the expected ones.
     """
     part = target.with_name(target.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
     require_space(part.parent, size_bytes - (part.stat().st_size if part.exists() else 0), label)
     for attempt in range(1, _TRIES + 1):
         try:
             _continue_download(url, part, size_bytes, label, connection, progress)
             break
         except HTTPError as error:
-            if error.code == 416:  # more on disk than the server has: not a beginning of this file
+            if error.code == 416 and attempt < _TRIES:  # more on disk than the server has: not a beginning of this file
                 part.unlink(missing_ok=True)
             elif error.code < 500 or attempt == _TRIES:
                 raise AssetError(f"{label}: {_without_login(url)} answered {error.code} {error.reason}") from error
-        except (URLError, HTTPException, OSError) as error:
+        except (URLError, HTTPException, OSError, ValueError) as error:
             if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
                 raise AssetError(f"{label}: no space left in {part.parent}; free some or set GERUND_CACHE") from error
             if attempt == _TRIES:
@@ -120,6 +144,9 @@ def _continue_download(
     answer: HTTPResponse
     with connection.opener().open(_request(url, headers), timeout=_TIMEOUT_S) as answer:
         resumed = have > 0 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if have and answer.status == 206 and not resumed:
+            part.unlink()
+            raise URLError("the server sent another part of the file than the one asked for")
         have = have if resumed else 0
         with part.open("ab" if resumed else "wb") as file:
             while block := answer.read(_BLOCK_BYTES):
@@ -136,11 +163,17 @@ def _continue_download(
 
 
 def require_space(folder: Path, size_bytes: int, label: str) -> None:
-    """Says no before a download begins that cannot fit.
+    """Makes the folder, and says no before a download begins that cannot fit.
 
     Raises:
-        AssetError: the disk has less than `size_bytes` left.
+        AssetError: the folder cannot be made, or the disk has less than `size_bytes` left.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AssetError(
+            f"{label}: cannot create {folder}: {error.strerror or error}; set GERUND_CACHE elsewhere"
+        ) from error
     free = shutil.disk_usage(folder).free
     if free < size_bytes:
         raise AssetError(

@@ -66,6 +66,10 @@ class Encoder(Protocol):
         """Classes to unit vectors ``[C, dim]``, each from all of its texts."""
         ...
 
+    def hubness(self, class_vectors: FloatArray) -> FloatArray:
+        """How near each class is to videos of any kind, ``[C]``; taken from its cosines, else hubs win too often."""
+        ...
+
 
 def unit(vectors: FloatArray) -> FloatArray:
     """Vectors of length 1 along the last axis; a zero vector stays zero."""

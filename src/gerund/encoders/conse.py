@@ -39,8 +39,9 @@ _CHUNK_STEPS = 16
 _TOP = 10
 """How many labels ConSE averages (section 4 of the paper uses 10 on ImageNet)."""
 _RIDGE = 0.3
-_TRANSFER_SCALE = 15.0
-_PLAIN_SCALE = 15.0
+_NEIGHBOURS = 10
+_LOGIT_SCALE = 15.0
+"""Least negative log-likelihood when Kinetics classes are left out (`benchmarks/leave_out.py`)."""
 
 
 def carry(logits: FloatArray, labels: FloatArray, *, ridge: float | None = _RIDGE, top: int = _TOP) -> FloatArray:
@@ -88,6 +89,7 @@ class ConseEncoder:
     """
 
     dim = 384
+    logit_scale = _LOGIT_SCALE
 
     def __init__(
         self,
@@ -98,7 +100,6 @@ class ConseEncoder:
         progress: Progress | None = None,
     ) -> None:
         self.name = "i3d-minilm-plain" if plain else "i3d-minilm"
-        self.logit_scale = _PLAIN_SCALE if plain else _TRANSFER_SCALE
         self._plain = plain
         self._threads = threads
         self._precision = resolve_precision(precision)
@@ -176,6 +177,17 @@ class ConseEncoder:
         means = [vectors[a:b].mean(axis=0) for a, b in pairwise(bounds)]
         self._last_classes = (classes, unit(np.stack(means)))
         return self._last_classes[1]
+
+    def hubness(self, class_vectors: FloatArray) -> FloatArray:
+        """Half the mean cosine of each class to its 10 nearest labels, ``[C]``; none for plain ConSE.
+
+        Source: cross-domain similarity local scaling (Conneau et al., "Word Translation Without Parallel Data", ICLR
+        2018, section 2.3, K = 10), halved with the cosine it is taken from. The labels stand for the videos.
+        """
+        if self._plain:
+            return np.zeros(len(class_vectors), np.float32)
+        nearest = np.sort(class_vectors @ self._labels.T, axis=1)[:, -_NEIGHBOURS:]
+        return np.asarray(nearest.mean(axis=1) / 2, np.float32)
 
     def familiarity(self, class_vectors: FloatArray) -> FloatArray:
         """How near each class is to the nearest of the 400 seen actions: cosine ``[C]``.

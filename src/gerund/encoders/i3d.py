@@ -86,11 +86,12 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{key}", value
 
 
-def build(weights: Mapping[str, FloatArray]) -> openvino.Model:
+def build(weights: Mapping[str, FloatArray], *, normalised: bool = False) -> openvino.Model:
     """Builds the network as a graph for the CPU engine.
 
     Args:
         weights: what `convert_checkpoint` returned.
+        normalised: take ``frames`` as float32 in [-1, 1] instead of uint8.
 
     Returns:
         A model from ``frames`` uint8 ``[B, T, 224, 224, 3]`` (T a multiple of 8) to ``features`` float32
@@ -99,9 +100,11 @@ def build(weights: Mapping[str, FloatArray]) -> openvino.Model:
     import openvino.opset13 as ops
     from openvino import Model, PartialShape, Type
 
-    frames = ops.parameter(PartialShape([-1, -1, SIZE_PX, SIZE_PX, 3]), Type.u8, name="frames")
-    x = ops.convert(frames, Type.f32)
-    x = ops.subtract(ops.multiply(x, np.float32(2 / 255)), np.float32(1))
+    shape = PartialShape([-1, -1, SIZE_PX, SIZE_PX, 3])
+    frames = ops.parameter(shape, Type.f32 if normalised else Type.u8, name="frames")
+    x = frames
+    if not normalised:
+        x = ops.subtract(ops.multiply(ops.convert(frames, Type.f32), np.float32(2 / 255)), np.float32(1))
     x = ops.transpose(x, np.array([0, 4, 1, 2, 3]))
 
     def conv(x: Any, name: str, stride: int = 1) -> Any:

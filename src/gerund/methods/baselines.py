@@ -63,5 +63,6 @@ class UniformWindows:
 
 def _top_class(encoder: Encoder, track: Track, classes: ClassSpace) -> tuple[int, float]:
     mean = unit(track.vectors).astype(np.float64).mean(axis=0)
-    texts = encoder.encode_classes(classes).astype(np.float64)
-    return video_classes(mean, texts, scale=encoder.logit_scale, keep_share=1.0, max_classes=1)[0]
+    vectors = encoder.encode_classes(classes)
+    texts, hubness = vectors.astype(np.float64), encoder.hubness(vectors)
+    return video_classes(mean, texts, hubness, scale=encoder.logit_scale, keep_share=1.0, max_classes=1)[0]

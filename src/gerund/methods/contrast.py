@@ -56,12 +56,14 @@ class Contrast:
     def locate(self, track: Track, classes: ClassSpace) -> Segments:
         """Segments of the actions in `classes` that the track shows, best first."""
         duration_s = float(track.spans_s[-1, 1])
+        class_vectors = self.encoder.encode_classes(classes)
         background = duration_s >= _SHORT_VIDEO_S if self.remove_background is None else self.remove_background
         return contrast_segments(
             track.vectors,
             track.spans_s,
-            self.encoder.encode_classes(classes),
+            class_vectors,
             classes.names,
+            hubness=self.encoder.hubness(class_vectors),
             scale=self.encoder.logit_scale,
             remove_background=background,
             keep_share=self.keep_share,
@@ -78,6 +80,7 @@ def contrast_segments(
     class_vectors: FloatArray | FloatArray64,
     names: Sequence[str],
     *,
+    hubness: FloatArray | FloatArray64 | float = 0.0,
     scale: float = 100.0,
     remove_background: bool = True,
     keep_share: float = 0.2,
@@ -93,6 +96,7 @@ def contrast_segments(
         spans_s: the time each vector speaks for, seconds ``[T, 2]``; no segment leaves them.
         class_vectors: ``[C, D]``, any norm.
         names: of the classes, ``[C]``.
+        hubness: taken from the cosines when the classes of the video are chosen, ``[C]`` or one number.
         scale: factor from cosine to logit.
         remove_background: take the mean vector from every vector first.
         keep_share: see `Contrast`, as are the other settings.
@@ -106,7 +110,7 @@ def contrast_segments(
     """
     frames, texts = _unit(vectors), _unit(class_vectors)
     mean = frames.mean(axis=0)
-    kept = video_classes(mean, texts, scale=scale, keep_share=keep_share, max_classes=max_classes)
+    kept = video_classes(mean, texts, hubness, scale=scale, keep_share=keep_share, max_classes=max_classes)
     centred = _unit(frames - mean) if remove_background else frames
 
     rate_hz = len(spans_s) / float(spans_s[-1, 1] - spans_s[0, 0])
@@ -128,18 +132,25 @@ def contrast_segments(
 
 
 def video_classes(
-    mean: FloatArray64, texts: FloatArray64, *, scale: float, keep_share: float, max_classes: int
+    mean: FloatArray64,
+    texts: FloatArray64,
+    hubness: FloatArray | FloatArray64 | float,
+    *,
+    scale: float,
+    keep_share: float,
+    max_classes: int,
 ) -> list[tuple[int, float]]:
     """Step 1: the classes a video may show, most probable first, with their probabilities.
 
     Args:
         mean: mean of the video's unit vectors ``[D]``.
         texts: unit vectors of the classes ``[C, D]``.
+        hubness: taken from the cosines, ``[C]`` or one number.
         scale: factor from cosine to logit.
         keep_share: smallest share of the best probability.
         max_classes: at most so many.
     """
-    cosines = texts @ _unit(mean[None])[0]
+    cosines = texts @ _unit(mean[None])[0] - hubness
     p = np.exp(scale * (cosines - cosines.max()))
     p /= p.sum()
     order = np.argsort(-p, kind="stable")[:max_classes]

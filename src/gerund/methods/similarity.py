@@ -15,7 +15,7 @@ from gerund.types import FloatArray, Track
 
 @dataclass(frozen=True)
 class Similarity:
-    """Cosine between a video's mean vector and every class.
+    """Cosine between a video's mean vector and every class, less what every video gives the class.
 
     Args:
         encoder: turns the class names into vectors; must be the one that made the tracks.
@@ -30,6 +30,7 @@ class Similarity:
         return self
 
     def score(self, inputs: Sequence[Track], classes: ClassSpace) -> FloatArray:
-        """Cosines ``[N, C]`` of tracks and classes."""
+        """Scores ``[N, C]``: cosines of tracks and classes less the encoder's `hubness`."""
         means = np.stack([track.vectors.mean(axis=0) for track in inputs])
-        return np.asarray(unit(means) @ self.encoder.encode_classes(classes).T, np.float32)
+        vectors = self.encoder.encode_classes(classes)
+        return np.asarray(unit(means) @ vectors.T - self.encoder.hubness(vectors), np.float32)

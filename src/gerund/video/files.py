@@ -21,28 +21,26 @@ def find_videos(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], li
     Returns:
         Files in the order given, those of a folder sorted, none twice; and an error for each path that led nowhere.
     """
-    found: dict[Path, None] = {}
+    found: dict[tuple[str, str], Path] = {}
     problems: list[VideoError] = []
     for given in paths:
         path = Path(given)
-        if path.is_dir():
-            inside = _in_folder(path)
-            if not inside:
-                problems.append(
-                    VideoError(path, f"no video in this folder (endings: {' '.join(sorted(VIDEO_SUFFIXES))})")
-                )
-            found.update(dict.fromkeys(inside))
+        if os.path.isdir(path):
+            files = _in_folder(path)
+            reason = f"no video in this folder (endings: {' '.join(sorted(VIDEO_SUFFIXES))})"
         elif os.path.lexists(path):
-            found[path] = None
+            files = [path]
         elif has_magic(str(given)):
             matches = [Path(match) for match in sorted(glob(str(given), recursive=True))]
-            if not matches:
-                problems.append(VideoError(path, "nothing matches this pattern"))
-            for match in matches:
-                found.update(dict.fromkeys(_in_folder(match) if match.is_dir() else [match]))
+            files = [file for match in matches for file in (_in_folder(match) if os.path.isdir(match) else [match])]
+            reason = "no video in the folders that match this pattern" if matches else "nothing matches this pattern"
         else:
-            problems.append(VideoError(path, "no such file or folder"))
-    return list(found), problems
+            files, reason = [], "no such file or folder"
+        if not files:
+            problems.append(VideoError(path, reason))
+        for file in files:
+            found.setdefault((os.path.realpath(file.parent), file.name), file)
+    return list(found.values()), problems
 
 
 def _in_folder(folder: Path) -> list[Path]:

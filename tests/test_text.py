@@ -1,0 +1,153 @@
+"""Action names, vocabularies and definitions."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gerund.errors import UsageError
+from gerund.text.classes import VOCABULARIES, ClassSpace, read_vocabulary, to_words
+from gerund.text.definitions import find_definition, with_definitions
+
+SIZES = {
+    "ucf101": 101,
+    "hmdb51": 51,
+    "kinetics400": 400,
+    "kinetics600": 600,
+    "activitynet200": 200,
+    "thumos14": 20,
+    "olympicsports16": 16,
+}
+
+
+@pytest.mark.parametrize("name", VOCABULARIES)
+def test_vocabularies_have_their_published_sizes(name):
+    """Each list has as many labels as its data set has classes, none twice, also as words."""
+    assert len(read_vocabulary(name)) == SIZES[name]
+    assert len(ClassSpace.parse(name)) == SIZES[name]
+
+
+def test_known_places_in_the_lists():
+    """Orders that are easily confused are the data sets' own: UCF101 sorts without regard to case, Kinetics plainly."""
+    ucf = read_vocabulary("ucf101")
+    assert ucf.index("Hammering") < ucf.index("HammerThrow")
+    assert ucf.index("JumpingJack") < ucf.index("JumpRope")
+    assert read_vocabulary("kinetics400")[0] == "abseiling"
+    assert read_vocabulary("kinetics400")[399] == "zumba"
+    assert read_vocabulary("thumos14")[5:8] == ("CricketBowling", "CricketShot", "Diving")
+
+
+def test_vocabularies_are_the_checked_ones():
+    """The shipped lists are byte for byte those that were compared with the official ones."""
+    text = "\n".join("\n".join(read_vocabulary(name)) for name in VOCABULARIES)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    assert digest == "5f3e87437274e98c5c099030f3ea0fb46bd53797527a7c996d1c2aeef606e067"
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("ApplyEyeMakeup", "apply eye makeup"),
+        ("shoot_bow", "shoot bow"),
+        ("Archery", "archery"),
+        ("YoYo", "yo yo"),
+        ("TaiChi", "tai chi"),
+        ("BMX", "BMX"),
+        ("Clean and jerk", "Clean and jerk"),
+        ("passing American football (in game)", "passing American football (in game)"),
+        ("  pouring   coffee ", "pouring coffee"),
+        ("Über die Straße gehen", "Über die Straße gehen"),
+        ("弹吉他", "弹吉他"),
+        ("golf", "golf"),
+    ],
+)
+def test_labels_become_words(label, words):
+    """CamelCase and underscores become lower-case words; what is words already keeps its spelling."""
+    assert to_words(label) == words
+
+
+@given(st.text(st.characters(categories=["L", "N", "Zs"], include_characters="_-()'"), min_size=1))
+def test_words_are_words_already(label):
+    """Turning a label into words twice is the same as once."""
+    assert to_words(to_words(label)) == to_words(label)
+
+
+def test_a_comma_list():
+    """Names are trimmed, empty ones dropped, repeated ones kept once, whatever their case."""
+    assert ClassSpace.parse(" pouring coffee, ,Waving,waving,PoleVault,").names == (
+        "pouring coffee",
+        "waving",
+        "pole vault",
+    )
+
+
+def test_a_file_of_names(tmp_path):
+    """One action a line: a byte-order mark, empty lines, remarks and Windows line ends do not disturb; commas stay."""
+    file = tmp_path / "actions.txt"
+    file.write_bytes("\ufeffcafé trinken\r\n\r\n# remark\r\ncutting, then eating\r\n".encode())
+    assert ClassSpace.parse(str(file)).names == ("café trinken", "cutting, then eating")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    """A specification that looks like a file and is none says so, and lists the vocabularies."""
+    with pytest.raises(UsageError, match=r"nothere\.txt.*ucf101"):
+        ClassSpace.parse(str(tmp_path / "nothere.txt"))
+
+
+def test_a_file_that_is_no_text(tmp_path):
+    """A binary file is refused in words."""
+    file = tmp_path / "actions.bin"
+    file.write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(UsageError, match="UTF-8"):
+        ClassSpace.parse(str(file))
+
+
+@pytest.mark.parametrize("spec", ["", " ", ",,"])
+def test_no_actions_is_an_error(spec):
+    """An empty list of actions is refused."""
+    with pytest.raises(UsageError, match="empty"):
+        ClassSpace.parse(spec)
+
+
+def test_class_space_checks_itself():
+    """Doubled and empty names, and texts that do not fit the names, are refused."""
+    with pytest.raises(UsageError, match="twice"):
+        ClassSpace(("a", "A"))
+    with pytest.raises(UsageError, match="empty name"):
+        ClassSpace(("a", " "))
+    with pytest.raises(UsageError, match="texts"):
+        ClassSpace(("a", "b"), (("x",),))
+
+
+def test_of_takes_what_users_pass():
+    """Names in a list, a specification, or a ClassSpace itself."""
+    space = ClassSpace(("a", "b"))
+    assert ClassSpace.of(space) is space
+    assert ClassSpace.of(["a", " b  c "]).names == ("a", "b c")
+    assert ClassSpace.of("thumos14").names[0] == "baseball pitch"
+
+
+@pytest.mark.parametrize("name", VOCABULARIES)
+def test_every_built_in_action_has_a_definition(name):
+    """A definition stands for each class of each vocabulary: 8 to 40 words, plain ASCII, none shared by two names."""
+    definitions = [find_definition(label) for label in ClassSpace.parse(name).names]
+    assert None not in definitions
+    assert all(8 <= len(text.split()) <= 40 and text.isascii() for text in definitions)
+    assert len(set(definitions)) == len(definitions)
+
+
+def test_definitions_are_found_whatever_the_spelling():
+    """Case, underscores-made-words and punctuation do not matter; an unknown action has none."""
+    assert find_definition("PLAYING guitar") == find_definition("playing guitar")
+    assert find_definition("rock-paper-scissors") == find_definition("Rock paper scissors")
+    assert find_definition("feeding a unicorn") is None
+
+
+def test_given_texts_are_kept():
+    """A class that came with texts of its own keeps them; one that did not gets "name: definition"."""
+    space = with_definitions(ClassSpace(("archery", "surfing"), (("archery",), ("riding a wave",))))
+    assert space.texts[0][0].startswith("archery: ")
+    assert space.texts[1] == ("riding a wave",)

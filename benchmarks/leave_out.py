@@ -112,7 +112,7 @@ def main() -> None:
         ("+ hub correction (the default)", less_hubs(default), centred),
     ]
     print(
-        "| recipe | one out: top-5, median | unseen 60: top-1, top-5 | mixed 100: top-1, top-5 | seen 400: top-1, top-5 |"
+        "| recipe | one out: top-5, median | 60 unseen: top-1, top-5 | 50 + 50: top-1, top-5 | 400 seen: top-1, top-5 |"
     )
     print("|---|---|---|---|---|")
     for name, recipe, texts in rows:

@@ -16,6 +16,7 @@ class ColourEncoder:
 
     name = "colour-stub"
     dim = 3
+    batch = 2
     logit_scale = 10.0
     fingerprint = "colour-stub-1"
 
@@ -29,8 +30,8 @@ class ColourEncoder:
     def prepare(self, picture):
         return picture[:8, :8]
 
-    def encode_frames(self, frames, *, dense):
-        return unit(frames.reshape(1, -1, 3).mean(axis=1).astype(np.float32))
+    def encode_windows(self, frames, *, dense):
+        return unit(frames.reshape(len(frames), 1, -1, 3).mean(axis=2).astype(np.float32))
 
     def encode_texts(self, texts):
         words = np.array([[colour in text for colour in COLOURS] for text in texts], np.float32)

@@ -170,7 +170,7 @@ def test_closed_set_answers_on_real_clips(encoder, file, label, least):
     shares = []
     for window in encoder.sample(video, dense=False):
         frames = np.stack([encoder.prepare(picture) for picture in video.read(window.frames).frames])
-        logits = encoder.label_logits(frames, dense=False)[0]
+        logits = encoder.label_logits(frames[None], dense=False)[0, 0]
         shares.append(np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum())
     share = np.mean(shares, axis=0)
     assert read_vocabulary("kinetics400")[int(share.argmax())] == label
@@ -185,7 +185,7 @@ def test_chunks_do_not_show(encoder):
     track = extract(video, encoder, dense=True)
     count = video.num_frames // 8 * 8
     frames = np.stack([encoder.prepare(picture) for _, picture in video.frames(range(count))])
-    whole = encoder.encode_frames(frames, dense=True)
+    whole = encoder.encode_windows(frames[None], dense=True)[0]
     agreement = (track.vectors[: len(whole) - 1] * whole[:-1]).sum(axis=1)  # the last step sees the padded end
     assert agreement.mean() > 0.99
     assert agreement.min() > 0.95

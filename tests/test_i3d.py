@@ -9,7 +9,7 @@ import pytest
 
 from gerund.assets import find_asset, is_here, path_of
 from gerund.encoders import i3d
-from gerund.encoders.engines import OpenVino
+from gerund.encoders.engines import compile_graph
 from gerund.errors import AssetError
 from oracles import i3d_features
 
@@ -47,7 +47,7 @@ def test_graph_equals_the_plain_network():
     rng = np.random.default_rng(0)
     weights = tiny_weights(rng)
     frames = rng.integers(0, 256, (16, 224, 224, 3), dtype=np.uint8)
-    run = OpenVino(i3d.build(weights), precision="fp32")
+    run = compile_graph(i3d.build(weights), precision="fp32")
     expected = i3d_features(frames, weights)
     assert expected.shape == (2, 9)
     assert expected.std() > 1e-3
@@ -57,7 +57,7 @@ def test_graph_equals_the_plain_network():
 def test_batch_neighbours_do_not_matter():
     """A window gives the same features alone and beside another."""
     rng = np.random.default_rng(1)
-    run = OpenVino(i3d.build(tiny_weights(rng)), precision="fp32")
+    run = compile_graph(i3d.build(tiny_weights(rng)), precision="fp32")
     frames = rng.integers(0, 256, (2, 8, 224, 224, 3), dtype=np.uint8)
     np.testing.assert_allclose(run(frames)[1], run(frames[1:])[0], atol=1e-6)
 
@@ -148,7 +148,7 @@ def test_released_weights_give_the_published_logits():
     weights = i3d.load(path_of(find_asset("i3d-kinetics400")))
     frames = np.clip(np.round((sine_pattern(16) + 1) * 127.5), 0, 255).astype(np.uint8)
     rows, bias = i3d.classifier(weights)
-    features = OpenVino(i3d.build(weights), precision="fp32")(frames[None])[0]
+    features = compile_graph(i3d.build(weights), precision="fp32")(frames[None])[0]
     logits = (i3d.pool(features) @ rows.T + bias)[0]
     np.testing.assert_allclose(logits[:4], [1.19412, 5.70754, 3.3915, 0.9455], atol=0.02)
     best = np.argsort(-logits)[:5]
@@ -162,7 +162,7 @@ def test_unrounded_pattern_gives_the_published_values_exactly():
 
     weights = i3d.load(path_of(find_asset("i3d-kinetics400")))
     rows, bias = i3d.classifier(weights)
-    run = OpenVino(i3d.build(weights, normalised=True), precision="fp32")
+    run = compile_graph(i3d.build(weights, normalised=True), precision="fp32")
     feature = i3d.pool(run(sine_pattern(16)[None].astype(np.float32))[0])
     logits = (feature @ rows.T + bias)[0]
     np.testing.assert_allclose(logits[:4], [1.19412, 5.70754, 3.3915, 0.9455], atol=1e-3)

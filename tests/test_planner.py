@@ -131,6 +131,13 @@ def test_frames_near_each_other_share_a_run_and_far_ones_do_not():
     assert runs == [Run(None, (10, 40, 150)), Run(400, (420, 499))]
 
 
+@pytest.mark.parametrize(("keyframe", "seek"), [(64, False), (65, True)])
+def test_a_seek_pays_when_it_saves_more_than_64_frames(keyframe, seek):
+    """With frame 0 just decoded, a keyframe 64 frames on is reached by decoding, one 65 frames on by a seek."""
+    runs = plan_runs([0, keyframe], range(200), [0, keyframe])
+    assert runs == ([Run(None, (0,)), Run(keyframe, (keyframe,))] if seek else [Run(None, (0, keyframe))])
+
+
 def test_leading_pictures_are_decoded_from_the_keyframe_before_theirs():
     """A picture shown just before a keyframe is reached from the keyframe before that one."""
     assert plan_runs([299], range(500), [0, 100, 200, 300]) == [Run(200, (299,))]

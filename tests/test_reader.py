@@ -500,6 +500,29 @@ def test_damage_is_an_error_or_leaves_the_frames_countable(name, harm, painted_f
             assert alone.times_s == clip.times_s[-1]
 
 
+@pytest.mark.parametrize("after", [3, 40])
+def test_a_frame_that_does_not_come_out_never_shifts_the_others(after, painted_file, tmp_path):
+    """Where a packet holds no picture, asking for its frame is an error, and all other frames are the right ones."""
+    source, holed, gap = painted_file("hevc_open_gop_mp4"), tmp_path / "holed.mp4", None
+    with av.open(str(source)) as container, av.open(str(holed), "w") as output:
+        stream = output.add_stream_from_template(container.streams.video[0])
+        for packet in [packet for packet in container.demux(video=0) if packet.size]:
+            mine, number = packet, round(packet.pts * packet.time_base * 25)
+            if gap is None and number > after and bytes(packet)[4] >> 1 in (0, 8):  # nothing refers to this frame
+                gap, mine = number, av.Packet(b"\0\0\0\3\x4c\1\x80")  # filler data instead of a picture
+                mine.pts, mine.dts, mine.time_base = packet.pts, packet.dts, packet.time_base
+                mine.duration = packet.duration
+            mine.stream = stream
+            output.mux(mine)
+    video, plain = Video(holed), decode_plainly(source)
+    others = [gap - 2, gap - 1, gap + 1, gap + 2, 80]
+    np.testing.assert_array_equal(video.read(others).frames, plain[others])
+    for wanted in ([gap], [gap - 1, gap, gap + 1], list(range(90))):
+        with pytest.raises(VideoError, match=f"stopped before frame {gap}"):
+            for i, picture in video.frames(wanted):
+                np.testing.assert_array_equal(picture, plain[i], err_msg=f"frame {i} of {wanted}")
+
+
 # Seeks that go wrong
 
 
@@ -602,7 +625,7 @@ def test_streaming_needs_the_same_memory_for_any_length(name, tmp_path):
 class _Recorder:
     """An encoder that looks at given windows and notes which pictures it is shown."""
 
-    name, dim, logit_scale, fingerprint = "recorder", 2, 1.0, "recorder-1"
+    name, dim, batch, logit_scale, fingerprint = "recorder", 2, 1, 1.0, "recorder-1"
 
     def __init__(self, windows: list[Window]) -> None:
         self.windows = windows
@@ -621,9 +644,9 @@ class _Recorder:
         self.most_alive = max(self.most_alive, len(self._pictures))
         return mine
 
-    def encode_frames(self, frames, *, dense):
-        self.encoded.append(numbers(frames))
-        return np.array([[number, dense] for number in self.encoded[-1]], np.float32)
+    def encode_windows(self, frames, *, dense):
+        self.encoded += [numbers(window) for window in frames]
+        return np.array([[[n, dense] for n in window] for window in self.encoded[-len(frames) :]], np.float32)
 
     def encode_texts(self, texts):
         raise NotImplementedError

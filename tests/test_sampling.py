@@ -143,7 +143,13 @@ def test_enough_spread_windows_cover_the_video(num_frames, length):
 
 @pytest.mark.parametrize(
     ("num_frames", "length", "count", "expected"),
-    [(20, 16, 5, [0, 4]), (16, 16, 5, [0]), (100, 16, 1, [42]), (64, 16, 4, [0, 16, 32, 48]), (65, 16, 2, [0, 49])],
+    [
+        (20, 16, 5, [0, 4]),
+        (16, 16, 5, [0]),
+        (100, 16, 1, [42]),
+        (64, 16, 4, [0, 16, 32, 48]),
+        (101, 10, 5, [0, 23, 46, 68, 91]),
+    ],
 )
 def test_spread_windows_by_hand(num_frames, length, count, expected):
     """One window sits in the middle; two or more reach both ends."""

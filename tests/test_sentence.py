@@ -7,7 +7,7 @@ import pytest
 
 from gerund.assets import find_asset, is_here, path_of
 from gerund.encoders import sentence
-from gerund.encoders.engines import OpenVino
+from gerund.encoders.engines import compile_graph
 from gerund.errors import UsageError
 from oracles import bert_sentence
 
@@ -49,7 +49,7 @@ def test_graph_equals_the_plain_network():
     """A tiny BERT gives the numpy network's vectors, with padding beside shorter sentences and without."""
     rng = np.random.default_rng(0)
     weights = tiny_weights(rng)
-    run = OpenVino(sentence.build(weights), precision="fp32")
+    run = compile_graph(sentence.build(weights), precision="fp32")
     lengths = [9, 4, 1]
     ids = rng.integers(0, 50, (3, 9))
     mask = (np.arange(9) < np.array(lengths)[:, None]).astype(np.int64)

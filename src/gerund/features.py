@@ -38,7 +38,7 @@ def extract(video: Video, encoder: Encoder, *, dense: bool, progress: FrameProgr
             number, picture = next(stream)
             ready[number] = encoder.prepare(picture)
         frames = np.stack([ready[int(number)] for number in window.frames])
-        vectors.append(encoder.encode_frames(frames, dense=dense)[window.skip :][: len(window.spans)])
+        vectors.append(encoder.encode_windows(frames[None], dense=dense)[0, window.skip :][: len(window.spans)])
         if progress:
             progress(int(np.searchsorted(needed, window.frames[-1])) + 1, len(needed))
     stream.close()

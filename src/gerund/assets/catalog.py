@@ -85,11 +85,11 @@ _MINILM = Archive(
     "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
 )
 _DEMO = Archive(
-    "sports2d",
-    "0.8.34",
-    "sports2d-0.8.34-py3-none-any.whl",
-    9_050_415,
-    "733b6db70742636ae9c35d870c22bd416582f579abd5881bee93a14bb0e2655d",
+    "sign-language-translator",
+    "0.8.0",
+    "sign_language_translator-0.8.0-py3-none-any.whl",
+    1_067_226,
+    "728092c6b16ec7840b3f3a489772c1b615b793eb2862217cfda515861afac63f",
 )
 
 ASSETS: tuple[Asset, ...] = (
@@ -122,12 +122,12 @@ ASSETS: tuple[Asset, ...] = (
     ),
     Asset(
         "demo-clip",
-        "a man spreads his arms on a wall and flips off it while a woman walks by, 7.7 s at 30 fps",
-        "demo.mp4",
-        3_968_304,
-        "d9a66417185647b112304b57093f0c180f37a768e6a14daca75ca541f3b78039",
-        "BSD-3-Clause (package)",
-        (InArchive(_DEMO, "Sports2D/Demo/demo.mp4"),),
+        "a man makes one sign of Pakistan Sign Language and lowers his hand, 2 s at 25 fps",
+        "signing.mp4",
+        349_320,
+        "4af5a6847c725bd06e86b0eec31ec7df0000cb7eaf00582c41df0abd0fb18146",
+        "Apache-2.0 (package)",
+        (InArchive(_DEMO, "sign_language_translator/assets/videos/pk-hfad-1_\u06c1\u06d2.mp4"),),
     ),
 )
 

@@ -34,11 +34,13 @@ class Encoder(Protocol):
     Attributes:
         name: what users call it.
         dim: length of the vectors.
+        batch: how many windows are best encoded together.
         logit_scale: factor that turns inner products into logits whose softmax is a fair probability.
     """
 
     name: str
     dim: int
+    batch: int
     logit_scale: float
 
     @property
@@ -54,8 +56,8 @@ class Encoder(Protocol):
         """One decoded picture ``[H, W, 3]`` as the network wants it, uint8."""
         ...
 
-    def encode_frames(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """Prepared frames of one window ``[T, h, w, 3]`` to unit vectors ``[S, dim]``, before `Window.skip`."""
+    def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """Prepared frames of windows of one length ``[B, T, h, w, 3]`` to unit vectors ``[B, S, dim]``, all kept."""
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:

@@ -21,7 +21,7 @@ import numpy as np
 from gerund.assets import Progress, cache_dir, fetch, find_asset
 from gerund.encoders import i3d, sentence
 from gerund.encoders.base import Window, unit
-from gerund.encoders.engines import OpenVino, Precision, resolve_precision
+from gerund.encoders.engines import Engine, Precision, compile_graph, resolve_precision
 from gerund.text.classes import ClassSpace, read_vocabulary
 from gerund.text.definitions import with_definitions
 from gerund.types import FloatArray, FrameArray
@@ -89,6 +89,7 @@ class ConseEncoder:
     """
 
     dim = 384
+    batch = 1
     logit_scale = _LOGIT_SCALE
 
     def __init__(
@@ -142,18 +143,19 @@ class ConseEncoder:
         """Shorter side to 256 pixels, then the central 224 x 224."""
         return centre_crop(resize_short_side(picture, _SHORT_SIDE_PX), i3d.SIZE_PX)
 
-    def encode_frames(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """Prepared frames ``[T, 224, 224, 3]``, T a multiple of 8, to unit vectors: one per 8 frames, or one in all.
+    def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """Prepared frames ``[B, T, 224, 224, 3]``, T a multiple of 8, to unit vectors: one per 8 frames, or one in all.
 
         Dense vectors are ConSE's alone: the ridge solution listens to all 400 scores, and those of a third of a
         second are too noisy for it.
         """
         ridge = None if self._plain or dense else _RIDGE
-        return carry(self.label_logits(frames, dense=dense), self._labels, ridge=ridge)
+        logits = self.label_logits(frames, dense=dense)
+        return carry(logits.reshape(-1, i3d.NUM_CLASSES), self._labels, ridge=ridge).reshape(*logits.shape[:2], -1)
 
     def label_logits(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """I3D's scores of the 400 Kinetics actions: ``[T / 8, 400]`` when dense, else ``[1, 400]``."""
-        features = self._video_network(frames[None])[0]
+        """I3D's scores of the 400 Kinetics actions: ``[B, T / 8, 400]`` when dense, else ``[B, 1, 400]``."""
+        features = self._video_network(frames)
         rows, bias = i3d.classifier(self._i3d_weights)
         if not dense:
             features = i3d.pool(features)
@@ -225,8 +227,8 @@ class ConseEncoder:
         return unit(self._raw_labels - self._centre)
 
     @cached_property
-    def _video_network(self) -> OpenVino:
-        return OpenVino(i3d.build(self._i3d_weights), threads=self._threads, precision=self._precision)
+    def _video_network(self) -> Engine:
+        return compile_graph(i3d.build(self._i3d_weights), threads=self._threads, precision=self._precision)
 
     @cached_property
     def _sentences(self) -> sentence.SentenceEncoder:

@@ -11,15 +11,13 @@ import os
 import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from gerund.encoders.graph import Graph, Tensor
 from gerund.errors import AssetError
 from gerund.types import FloatArray
-
-if TYPE_CHECKING:
-    import openvino
 
 SIZE_PX = 224
 FRAMES_PER_STEP = 8
@@ -86,38 +84,34 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{key}", value
 
 
-def build(weights: Mapping[str, FloatArray], *, normalised: bool = False) -> openvino.Model:
-    """Builds the network as a graph for the CPU engine.
+def build(weights: Mapping[str, FloatArray], *, normalised: bool = False) -> Graph:
+    """Writes the network down as a graph.
 
     Args:
         weights: what `convert_checkpoint` returned.
         normalised: take ``frames`` as float32 in [-1, 1] instead of uint8.
 
     Returns:
-        A model from ``frames`` uint8 ``[B, T, 224, 224, 3]`` (T a multiple of 8) to ``features`` float32
+        A graph from ``frames`` uint8 ``[B, T, 224, 224, 3]`` (T a multiple of 8) to ``features`` float32
         ``[B, T/8, 1024]``: the last feature map averaged over its 7x7 positions.
     """
-    import openvino.opset13 as ops
-    from openvino import Model, PartialShape, Type
-
-    shape = PartialShape([-1, -1, SIZE_PX, SIZE_PX, 3])
-    frames = ops.parameter(shape, Type.f32 if normalised else Type.u8, name="frames")
-    x = frames
+    graph = Graph("i3d")
+    x = graph.input("frames", [-1, -1, SIZE_PX, SIZE_PX, 3], "float32" if normalised else "uint8")
     if not normalised:
-        x = ops.subtract(ops.multiply(ops.convert(frames, Type.f32), np.float32(2 / 255)), np.float32(1))
-    x = ops.transpose(x, np.array([0, 4, 1, 2, 3]))
+        x = graph.to_float(x) * (2 / 255) - 1.0
+    x = graph.transpose(x, [0, 4, 1, 2, 3])
 
-    def conv(x: Any, name: str, stride: int = 1) -> Any:
-        weight = ops.constant(weights[f"{name}/weight"])
-        bias = ops.constant(weights[f"{name}/bias"].reshape(1, -1, 1, 1, 1))
-        y = ops.convolution(x, weight, [stride] * 3, [0] * 3, [0] * 3, [1] * 3, auto_pad="same_upper")
-        return ops.relu(ops.add(y, bias))
+    def conv(x: Tensor, name: str, stride: int = 1) -> Tensor:
+        weight = weights[f"{name}/weight"]
+        before, after = zip(*(_same_pads(size, stride) for size in weight.shape[2:]), strict=True)
+        bias = weights[f"{name}/bias"]
+        return graph.relu(graph.convolution(x, weight, bias, stride=[stride] * 3, before=before, after=after))
 
-    def max_pool(x: Any, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Any:
-        dilation, pads = [1, 1, 1], [0, 0, 0]
-        return ops.max_pool(x, list(stride), dilation, pads, pads, list(kernel), auto_pad="same_upper").output(0)
+    def max_pool(x: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
+        before, after = zip(*(_same_pads(k, s) for k, s in zip(kernel, stride, strict=True)), strict=True)
+        return graph.max_pool(x, kernel, stride, before, after)
 
-    def inception(x: Any, name: str) -> Any:
+    def inception(x: Tensor, name: str) -> Tensor:
         third = "Conv3d_0b_3x3" if f"{name}/Branch_2/Conv3d_0b_3x3/weight" in weights else "Conv3d_0a_3x3"
         branches = [
             conv(x, f"{name}/Branch_0/Conv3d_0a_1x1"),
@@ -125,7 +119,7 @@ def build(weights: Mapping[str, FloatArray], *, normalised: bool = False) -> ope
             conv(conv(x, f"{name}/Branch_2/Conv3d_0a_1x1"), f"{name}/Branch_2/{third}"),
             conv(max_pool(x, (3, 3, 3), (1, 1, 1)), f"{name}/Branch_3/Conv3d_0b_1x1"),
         ]
-        return ops.concat(branches, axis=1)
+        return graph.concat(branches, axis=1)
 
     x = conv(x, "Conv3d_1a_7x7", stride=2)
     x = max_pool(x, (1, 3, 3), (1, 2, 2))
@@ -135,9 +129,14 @@ def build(weights: Mapping[str, FloatArray], *, normalised: bool = False) -> ope
         if block in _POOL_BEFORE:
             x = max_pool(x, *_POOL_BEFORE[block])
         x = inception(x, f"Mixed_{block}")
-    features = ops.transpose(ops.reduce_mean(x, np.array([3, 4])), np.array([0, 2, 1]))
-    features.set_friendly_name("features")
-    return Model([features], [frames], "i3d")
+    graph.output("features", graph.transpose(graph.mean(x, [3, 4]), [0, 2, 1]))
+    return graph
+
+
+def _same_pads(kernel: int, stride: int) -> tuple[int, int]:
+    """TensorFlow's SAME padding of an axis whose length is a multiple of the stride; the odd zero goes behind."""
+    total = max(kernel - stride, 0)
+    return total // 2, total - total // 2
 
 
 def classifier(weights: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
@@ -149,13 +148,13 @@ def pool(features: FloatArray) -> FloatArray:
     """Features of neighbouring steps averaged in pairs, then over all pairs, as the network was trained.
 
     Args:
-        features: float32 ``[T, 1024]``.
+        features: float32 ``[..., T, 1024]``.
 
     Returns:
-        ``[1, 1024]``; a single step is its own mean.
+        ``[..., 1, 1024]``; a single step is its own mean.
     """
-    pairs = (features[:-1] + features[1:]) / 2 if len(features) > 1 else features
-    return np.asarray(pairs.mean(axis=0, keepdims=True), np.float32)
+    pairs = (features[..., :-1, :] + features[..., 1:, :]) / 2 if features.shape[-2] > 1 else features
+    return np.asarray(pairs.mean(axis=-2, keepdims=True), np.float32)
 
 
 def load(checkpoint: Path) -> dict[str, FloatArray]:

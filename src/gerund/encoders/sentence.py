@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gerund.encoders.engines import OpenVino
+from gerund.encoders.engines import compile_graph
+from gerund.encoders.graph import Graph, Tensor
 from gerund.errors import UsageError
 from gerund.types import FloatArray
-
-if TYPE_CHECKING:
-    import openvino
 
 DIM = 384
 MAX_TOKENS = 512
@@ -26,62 +23,48 @@ _HEADS = 12
 _BATCH = 32
 
 
-def build(weights: Mapping[str, FloatArray]) -> openvino.Model:
-    """Builds a BERT encoder with mean pooling as a graph for the CPU engine.
+def build(weights: Mapping[str, FloatArray]) -> Graph:
+    """Writes a BERT encoder with mean pooling down as a graph.
 
     Args:
         weights: the tensors of a BERT checkpoint by their published names. The number of layers is read from them.
 
     Returns:
-        A model from ``ids`` and ``mask``, int64 ``[B, L]``, to ``sentences`` float32 ``[B, D]`` with unit norm: the
+        A graph from ``ids`` and ``mask``, int64 ``[B, L]``, to ``sentences`` float32 ``[B, D]`` with unit norm: the
         mean of the last hidden states over the unmasked tokens.
     """
-    import openvino.opset13 as ops
-    from openvino import Model, PartialShape, Type
-
-    ids = ops.parameter(PartialShape([-1, -1]), Type.i64, name="ids")
-    mask = ops.parameter(PartialShape([-1, -1]), Type.i64, name="mask")
+    graph = Graph("sentence")
+    ids, mask = graph.input("ids", [-1, -1], "int64"), graph.input("mask", [-1, -1], "int64")
     dim = weights["embeddings.word_embeddings.weight"].shape[1]
 
-    def tensor(name: str) -> Any:
-        return ops.constant(weights[name])  # given a bare array, an operation copies it number by number
+    def linear(x: Tensor, name: str) -> Tensor:
+        return graph.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
-    def linear(x: Any, name: str) -> Any:
-        return ops.add(ops.matmul(x, tensor(f"{name}.weight"), False, True), tensor(f"{name}.bias"))
+    def norm(x: Tensor, name: str) -> Tensor:
+        return graph.layer_norm(x, weights[f"{name}.weight"], weights[f"{name}.bias"], _LAYER_NORM_EPS)
 
-    def layer_norm(x: Any, name: str) -> Any:
-        centred = ops.mvn(x, np.array([2]), True, _LAYER_NORM_EPS, "inside_sqrt")
-        return ops.add(ops.multiply(centred, tensor(f"{name}.weight")), tensor(f"{name}.bias"))
+    def heads(x: Tensor) -> Tensor:
+        return graph.transpose(graph.reshape(x, [0, 0, _HEADS, dim // _HEADS]), [0, 2, 1, 3])
 
-    def heads(x: Any) -> Any:
-        split = ops.reshape(x, np.array([0, 0, _HEADS, dim // _HEADS]), True)
-        return ops.transpose(split, np.array([0, 2, 1, 3]))
-
-    def attention(x: Any, name: str) -> Any:
+    def attention(x: Tensor, name: str) -> Tensor:
         query, key, value = (heads(linear(x, f"{name}.self.{part}")) for part in ("query", "key", "value"))
-        context = ops.scaled_dot_product_attention(query, key, value, keep)
-        merged = ops.reshape(ops.transpose(context, np.array([0, 2, 1, 3])), np.array([0, 0, dim]), True)
-        return linear(merged, f"{name}.output.dense")
+        context = graph.transpose(graph.attention(query, key, value, mask=mask), [0, 2, 1, 3])
+        return linear(graph.reshape(context, [0, 0, dim]), f"{name}.output.dense")
 
-    keep = ops.unsqueeze(ops.convert(mask, Type.boolean), np.array([1, 2]))
-    length = ops.gather(ops.shape_of(ids), np.array(1), np.array(0))
-    positions = ops.range(np.array(0), length, np.array(1), "i64")
-    x = ops.gather(tensor("embeddings.word_embeddings.weight"), ids, np.array(0))
-    x = ops.add(x, ops.gather(tensor("embeddings.position_embeddings.weight"), positions, np.array(0)))
-    x = ops.add(x, ops.constant(weights["embeddings.token_type_embeddings.weight"][:1]))
-    x = layer_norm(x, "embeddings.LayerNorm")
+    x = graph.gather(weights["embeddings.word_embeddings.weight"], ids)
+    x = x + graph.positions(weights["embeddings.position_embeddings.weight"], ids)
+    x = norm(x + weights["embeddings.token_type_embeddings.weight"][:1], "embeddings.LayerNorm")
     layer = 0
     while f"encoder.layer.{layer}.output.dense.weight" in weights:
         name = f"encoder.layer.{layer}"
-        x = layer_norm(ops.add(x, attention(x, f"{name}.attention")), f"{name}.attention.output.LayerNorm")
-        hidden = ops.gelu(linear(x, f"{name}.intermediate.dense"), "erf")
-        x = layer_norm(ops.add(x, linear(hidden, f"{name}.output.dense")), f"{name}.output.LayerNorm")
+        x = norm(x + attention(x, f"{name}.attention"), f"{name}.attention.output.LayerNorm")
+        hidden = graph.gelu(linear(x, f"{name}.intermediate.dense"))
+        x = norm(x + linear(hidden, f"{name}.output.dense"), f"{name}.output.LayerNorm")
         layer += 1
 
-    weight = ops.unsqueeze(ops.convert(mask, Type.f32), np.array([2]))
-    total = ops.reduce_sum(ops.multiply(x, weight), np.array([1]))
-    sentences = ops.normalize_l2(total, np.array([1]), 1e-12, "max")  # the mean's length cancels in the unit norm
-    return Model([sentences], [ids, mask], "sentence")
+    total = graph.sum(x * graph.reshape(graph.to_float(mask), [0, 0, 1]), [1])
+    graph.output("sentences", graph.unit(total))  # the mean's length cancels in the unit norm
+    return graph
 
 
 class SentenceEncoder:
@@ -100,7 +83,7 @@ class SentenceEncoder:
         self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._run = OpenVino(build(load_file(weights_file)), threads=threads, precision="fp32")
+        self._run = compile_graph(build(load_file(weights_file)), threads=threads, precision="fp32")
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """Texts ``[N]`` to unit vectors, float32 ``[N, 384]``.

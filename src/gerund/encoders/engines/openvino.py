@@ -1,0 +1,136 @@
+"""Graphs on the processor with OpenVINO, the engine of the base install."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import openvino
+import openvino.opset13 as ops
+
+from gerund.encoders.graph import Array, Graph
+from gerund.types import FloatArray
+
+_TYPES = {"uint8": openvino.Type.u8, "int64": openvino.Type.i64, "float32": openvino.Type.f32}
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+class OpenVinoEngine:
+    """A compiled graph on the processor.
+
+    Args:
+        graph: a network with one output.
+        threads: how many threads to use.
+        precision: ``"fp32"`` or ``"bf16"``.
+    """
+
+    def __init__(self, graph: Graph, *, threads: int, precision: str) -> None:
+        options = {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+        }
+        self._request = core().compile_model(to_openvino(graph), "CPU", options).create_infer_request()
+
+    def __call__(self, *inputs: Array) -> FloatArray:
+        """Runs the graph on its inputs, in order, and returns the output as a fresh float32 array."""
+        self._request.infer(list(inputs), share_inputs=True)
+        return np.array(self._request.get_output_tensor(0).data, np.float32)
+
+
+@cache
+def core() -> openvino.Core:
+    """OpenVINO itself, started once."""
+    return openvino.Core()
+
+
+def has_bf16() -> bool:
+    """True where the processor computes in bfloat16 natively."""
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def to_openvino(graph: Graph) -> openvino.Model:
+    """The graph as an OpenVINO model with the same inputs and outputs, in order and by name."""
+    made: list[Any] = []
+    parameters = []
+    for node in graph.nodes:
+        made.append(_OPERATIONS[node.op](node.settings, *(made[number] for number in node.inputs)))
+        if node.op == "input":
+            parameters.append(made[-1])
+    results = []
+    for name, number in graph.outputs.items():
+        result = ops.result(made[number])
+        result.output(0).tensor.set_names({name})
+        results.append(result)
+    return openvino.Model(results, parameters, graph.name)
+
+
+def _input(settings: dict[str, Any]) -> Any:
+    shape = openvino.PartialShape(list(settings["shape"]))
+    node = ops.parameter(shape, _TYPES[settings["dtype"]], name=settings["name"])
+    node.output(0).tensor.set_names({settings["name"]})
+    return node
+
+
+def _convolution(settings: dict[str, Any], x: Any, weight: Any) -> Any:
+    spatial = len(settings["stride"])
+    stride, before, after = (list(settings[key]) for key in ("stride", "before", "after"))
+    groups = settings["groups"]
+    if groups == 1:
+        return ops.convolution(x, weight, stride, before, after, [1] * spatial)
+    split = ops.reshape(weight, np.array([groups, -1, *list(weight.shape)[1:]]), False)
+    return ops.group_convolution(x, split, stride, before, after, [1] * spatial)
+
+
+def _max_pool(settings: dict[str, Any], x: Any) -> Any:
+    stride, before, after, kernel = (list(settings[key]) for key in ("stride", "before", "after", "kernel"))
+    return ops.max_pool(x, stride, [1] * len(stride), before, after, kernel).output(0)
+
+
+def _attention(settings: dict[str, Any], query: Any, key: Any, value: Any, mask: Any = None) -> Any:
+    if mask is None:
+        return ops.scaled_dot_product_attention(query, key, value, causal=settings["causal"])
+    keep = ops.unsqueeze(ops.convert(mask, openvino.Type.boolean), np.array([1, 2]))
+    return ops.scaled_dot_product_attention(query, key, value, keep, causal=settings["causal"])
+
+
+def _positions(_: dict[str, Any], table: Any, ids: Any) -> Any:
+    length = ops.gather(ops.shape_of(ids), np.array(1), np.array(0))
+    return ops.gather(table, ops.range(np.array(0), length, np.array(1), "i64"), np.array(0))
+
+
+def _slice(settings: dict[str, Any], x: Any) -> Any:
+    start, stop, step, axis = (np.array([settings[key]]) for key in ("start", "stop", "step", "axis"))
+    return ops.slice(x, start, stop, step, axis)
+
+
+_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "input": _input,
+    "constant": lambda s: ops.constant(s["value"]),
+    "add": lambda _, a, b: ops.add(a, b),
+    "subtract": lambda _, a, b: ops.subtract(a, b),
+    "multiply": lambda _, a, b: ops.multiply(a, b),
+    "matmul": lambda s, a, b: ops.matmul(a, b, False, s.get("transpose", False)),
+    "to_float": lambda _, x: ops.convert(x, openvino.Type.f32),
+    "convolution": _convolution,
+    "max_pool": _max_pool,
+    "standardise": lambda s, x: ops.mvn(x, np.array([-1]), True, s["eps"], "inside_sqrt"),
+    "relu": lambda _, x: ops.relu(x),
+    "clamp": lambda s, x: ops.clamp(x, s["low"], s["high"]),
+    "sigmoid": lambda _, x: ops.sigmoid(x),
+    "gelu": lambda s, x: ops.gelu(x, "tanh" if s["tanh"] else "erf"),
+    "attention": _attention,
+    "softmax": lambda s, x: ops.softmax(x, s["axis"]),
+    "gather": lambda _, table, ids: ops.gather(table, ids, np.array(0)),
+    "positions": _positions,
+    "reshape": lambda s, x: ops.reshape(x, np.array(s["shape"]), True),
+    "transpose": lambda s, x: ops.transpose(x, np.array(s["order"])),
+    "concat": lambda s, *parts: ops.concat(list(parts), s["axis"]),
+    "slice": _slice,
+    "mean": lambda s, x: ops.reduce_mean(x, np.array(s["axes"])),
+    "sum": lambda s, x: ops.reduce_sum(x, np.array(s["axes"])),
+    "unit": lambda _, x: ops.normalize_l2(x, np.array([-1]), 1e-24, "max"),
+}
+"""How OpenVINO says each operation of a graph; every engine has such a table with the same keys."""

@@ -298,7 +298,7 @@ def write_sound(path: Path, *, cover: bool = False) -> Path:
         if cover:
             still = container.add_stream("mjpeg", rate=1)
             still.width, still.height, still.pix_fmt = 96, 64, "yuvj420p"
-            still.disposition = still.disposition.attached_pic
+            still.disposition = still.disposition.attached_pic.value
             frame = av.VideoFrame.from_ndarray(paint(1, 1), format="rgb24").reformat(format="yuvj420p")
             container.mux(still.encode(frame))
             container.mux(still.encode(None))

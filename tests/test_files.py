@@ -86,6 +86,22 @@ class TestFolders:
         Path("v/round.mp4").symlink_to("round.mp4")
         assert _found("v") == ["v/a.mp4", "v/gone.mp4", "v/round.mp4"]
 
+    @pytest.mark.parametrize("given", ["v/locked", "v"])
+    def test_a_folder_that_may_not_be_searched_is_a_problem(self, given, monkeypatch):
+        """A locked folder is reported as such, named outright or deep inside, and the rest is found."""
+        _touch("v/a.mp4", "v/locked/b.mp4", "v/z/c.mp4")
+        really_scan = os.scandir
+
+        def scan(folder):
+            if Path(folder).name == "locked":
+                raise PermissionError(13, "Permission denied", os.fspath(folder))
+            return really_scan(folder)
+
+        monkeypatch.setattr(os, "scandir", scan)
+        files, (problem,) = find_videos([given])
+        assert files == ([Path("v/a.mp4"), Path("v/z/c.mp4")] if given == "v" else [])
+        assert (problem.path, problem.reason) == ("v/locked", "this folder cannot be searched (Permission denied)")
+
     def test_a_folder_without_videos_is_a_problem(self):
         """An empty folder, and one with other things only, are reported with the endings that would count."""
         Path("empty").mkdir()

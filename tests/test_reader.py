@@ -142,16 +142,19 @@ def test_times_outside_the_video_give_its_ends(painted_file):
 def test_the_last_frame_ends_when_its_own_packet_says(tmp_path):
     """The duration is that of the frame shown last, though B-frames are stored after it with other durations."""
     recipe = Recipe(".mp4", "libx264", {"x264-params": "bframes=3:b-adapt=0:scenecut=0"}, stamps=tuple(range(9)))
-    with av.open(str(recipe.write(tmp_path / "a.mp4"))) as source, av.open(str(tmp_path / "b.mkv"), "w") as output:
-        stream = output.add_stream_from_template(source.streams.video[0])
-        packets = [packet for packet in source.demux(video=0) if packet.size]
-        shown_last = max(packets, key=lambda packet: packet.pts)
-        assert packets[-1] is not shown_last, "no B-frame follows the frame shown last"
-        for packet in packets:
-            packet.duration = int((0.7 if packet is shown_last else 0.04) / packet.time_base)
+    source, target = recipe.write(tmp_path / "a.mp4"), tmp_path / "b.mkv"
+    with av.open(str(source)) as container, av.open(str(target), "w") as output:
+        stream = output.add_stream_from_template(container.streams.video[0])
+        for packet in [packet for packet in container.demux(video=0) if packet.size]:
+            packet.duration = int((0.7 if packet.pts * packet.time_base * 25 == 8 else 0.04) / packet.time_base)
             packet.stream = stream
             output.mux(packet)
-    assert Video(tmp_path / "b.mkv").duration_s == pytest.approx(8 / 25 + 0.7, abs=MS)
+    with av.open(str(target)) as container:
+        stored = [(packet.pts, packet.duration) for packet in container.demux(video=0) if packet.size]
+    if max(stored) != (320, 700):
+        pytest.skip("this version of FFmpeg does not store the duration in Matroska")
+    assert stored[-1] != max(stored), "no B-frame follows the frame shown last"
+    assert Video(target).duration_s == pytest.approx(8 / 25 + 0.7, abs=MS)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
@@ -232,11 +235,12 @@ def test_turned_and_mirrored_pictures_are_shown_as_the_file_asks(matrix, undo, p
         np.testing.assert_array_equal(undo(seen), stored)
 
 
+@pytest.mark.parametrize("name", ["h264_open_gop_mp4", "hevc_open_gop_mp4", "mpeg4_mp4"])
 @pytest.mark.parametrize(("first", "count"), [(10, 70), (30, 30), (45, 20), (60, 30), (31, 1)])
-def test_a_trim_by_edit_list_shows_only_the_kept_part(first, count, painted_file, tmp_path):
+def test_a_trim_by_edit_list_shows_only_the_kept_part(name, first, count, painted_file, tmp_path):
     """An MP4 trimmed without re-encoding has the frames of its edit, at times from 0, by every way of reading."""
     start_s, duration_s = Fraction(first, 25), Fraction(count, 25)
-    video = Video(set_edit(painted_file("h264_open_gop_mp4"), tmp_path / "trimmed.mp4", start_s, duration_s))
+    video = Video(set_edit(painted_file(name), tmp_path / "trimmed.mp4", start_s, duration_s))
     assert numbers(video.read().frames) == list(range(first, first + count))
     np.testing.assert_allclose(video.times_s, np.arange(count) / 25, atol=1e-9)
     assert video.duration_s == pytest.approx(count / 25)

@@ -1,21 +1,50 @@
-"""From a video to a track: decode what the encoder asks for, once and in order, and encode it window by window."""
+"""From videos to tracks: a pipeline that decodes ahead while the network computes.
+
+Decoding threads cut the frames that the encoders ask for into windows; the calling thread gathers windows of one shape,
+also across the borders of videos, into batches and encodes them. A bounded queue between the two keeps memory flat, and
+one pass over a file feeds several encoders.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from gerund.encoders.base import Encoder
-from gerund.types import FrameArray, Track
+from gerund.encoders.base import Encoder, Window
+from gerund.errors import VideoError
+from gerund.types import FloatArray, FrameArray, Track
 from gerund.video.reader import Video
 
 FrameProgress = Callable[[int, int], None]
-"""Called with the number of frames done and the number in all."""
+"""Called with the number of frames done and the number in all, of the video at hand."""
+
+_QUEUED_WINDOWS = 8
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What became of one video.
+
+    Attributes:
+        video: the file.
+        tracks: one for each encoder, in their order; empty when it failed.
+        error: why it failed, or None.
+    """
+
+    video: Video
+    tracks: tuple[Track, ...] = ()
+    error: Exception | None = None
 
 
 def extract(video: Video, encoder: Encoder, *, dense: bool, progress: FrameProgress | None = None) -> Track:
-    """Encodes a video; memory does not depend on its length.
+    """Encodes one video; memory does not depend on its length.
 
     Args:
         video: the file.
@@ -26,26 +55,198 @@ def extract(video: Video, encoder: Encoder, *, dense: bool, progress: FrameProgr
     Raises:
         VideoError: the file cannot be read.
     """
-    windows = encoder.sample(video, dense=dense)
-    needed = np.unique(np.concatenate([window.frames for window in windows]))
-    stream = video.frames(needed)
-    ready: dict[int, FrameArray] = {}
-    vectors = []
-    for window in windows:
-        first = int(window.frames[0])
-        ready = {number: frame for number, frame in ready.items() if number >= first}
-        while int(window.frames[-1]) not in ready:
-            number, picture = next(stream)
-            ready[number] = encoder.prepare(picture)
-        frames = np.stack([ready[int(number)] for number in window.frames])
-        vectors.append(encoder.encode_windows(frames[None], dense=dense)[0, window.skip :][: len(window.spans)])
+    (done,) = extract_many([video], [encoder], dense=dense, progress=progress)
+    if done.error is not None:
+        raise done.error
+    return done.tracks[0]
+
+
+def extract_many(
+    videos: Iterable[Video],
+    encoders: Sequence[Encoder],
+    *,
+    dense: bool,
+    decoders: int = 1,
+    progress: FrameProgress | None = None,
+) -> Iterator[Extraction]:
+    """Encodes videos with every encoder in one pass over each file.
+
+    A video that fails, whatever the reason, costs only itself. Results do not depend on `decoders`, on a video's
+    neighbours, or on how its windows were batched, beyond the rounding of the engine.
+
+    Args:
+        videos: files; the next ones are decoded while the present one is encoded.
+        encoders: what to encode with.
+        dense: the whole video in time order, or the few windows that tell what it shows.
+        decoders: how many videos are decoded at once.
+        progress: told after every window of frames.
+
+    Yields:
+        One extraction for each video, in their order.
+    """
+    listed = list(videos)
+    pieces: queue.Queue[_Piece | _End] = queue.Queue(maxsize=max(_QUEUED_WINDOWS, *(e.batch for e in encoders)))
+    stopped = threading.Event()
+
+    def put(item: _Piece | _End) -> None:
+        while not stopped.is_set():
+            try:
+                return pieces.put(item, timeout=_POLL_S)
+            except queue.Full:
+                continue
+        raise _StoppedError
+
+    with ThreadPoolExecutor(max_workers=max(1, decoders), thread_name_prefix="decode") as pool:
+        try:
+            for number, video in enumerate(listed):
+                pool.submit(_decode, number, video, encoders, dense, put)
+            yield from _encode(listed, encoders, dense, pieces, progress)
+        finally:
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One window of one video, ready for one encoder."""
+
+    video: int
+    encoder: int
+    window: int
+    frames: FrameArray
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class _End:
+    """All windows of a video are on their way, or it failed."""
+
+    video: int
+    plans: Sequence[list[Window]] = ()
+    error: Exception | None = None
+
+
+class _StoppedError(Exception):
+    """The reader of the queue is gone."""
+
+
+def _decode(
+    number: int, video: Video, encoders: Sequence[Encoder], dense: bool, put: Callable[[_Piece | _End], None]
+) -> None:
+    try:
+        plans = [encoder.sample(video, dense=dense) for encoder in encoders]
+        cutters = [_Cutter(encoder, windows) for encoder, windows in zip(encoders, plans, strict=True)]
+        needed = np.unique(np.concatenate([window.frames for windows in plans for window in windows]))
+        for done, (place, picture) in enumerate(video.frames(needed), 1):
+            for encoder, cutter in enumerate(cutters):
+                for window, frames in cutter.take(place, picture):
+                    put(_Piece(number, encoder, window, frames, done, len(needed)))
+        put(_End(number, plans))
+    except _StoppedError:
+        pass
+    except Exception as error:  # whatever breaks one video is that video's result
+        with suppress(_StoppedError):
+            put(_End(number, error=error))
+
+
+class _Cutter:
+    """Cuts a stream of pictures into the windows of one encoder, keeping no more of them than the windows overlap."""
+
+    def __init__(self, encoder: Encoder, windows: list[Window]) -> None:
+        self._encoder = encoder
+        self._windows = windows
+        self._wanted = {int(number) for window in windows for number in window.frames}
+        self._ready: dict[int, FrameArray] = {}
+        self._next = 0
+
+    def take(self, number: int, picture: FrameArray) -> Iterator[tuple[int, FrameArray]]:
+        """Takes the next picture and gives the windows that it completes, with their numbers."""
+        if number not in self._wanted:
+            return
+        self._ready[number] = self._encoder.prepare(picture)
+        while self._next < len(self._windows) and int(self._windows[self._next].frames[-1]) <= number:
+            yield self._next, np.stack([self._ready[int(place)] for place in self._windows[self._next].frames])
+            self._next += 1
+            begin = int(self._windows[self._next].frames[0]) if self._next < len(self._windows) else number + 1
+            self._ready = {place: frame for place, frame in self._ready.items() if place >= begin}
+
+
+@dataclass
+class _Assembly:
+    """The vectors of one video as they come in."""
+
+    vectors: dict[tuple[int, int], FloatArray] = field(default_factory=dict)
+    plans: Sequence[list[Window]] | None = None
+    error: Exception | None = None
+
+    def is_complete(self) -> bool:
+        """True when nothing more is to come for it."""
+        if self.error is not None:
+            return True
+        return self.plans is not None and len(self.vectors) == sum(len(windows) for windows in self.plans)
+
+
+def _encode(
+    videos: list[Video],
+    encoders: Sequence[Encoder],
+    dense: bool,
+    pieces: queue.Queue[_Piece | _End],
+    progress: FrameProgress | None,
+) -> Iterator[Extraction]:
+    """Batches what comes out of the queue and yields videos in order as they are complete."""
+    assemblies = [_Assembly() for _ in videos]
+    waiting: dict[tuple[int, tuple[int, ...]], list[_Piece]] = {}
+    ended = given = 0
+    while given < len(videos):
+        if assemblies[given].is_complete():
+            yield _finish(videos[given], encoders, assemblies[given])
+            assemblies[given] = _Assembly()
+            given += 1
+            continue
+        if ended == len(videos):
+            for batch in waiting.values():
+                _run(encoders, dense, batch, assemblies)
+            waiting.clear()
+            continue
+        item = pieces.get()
+        if isinstance(item, _End):
+            ended += 1
+            assemblies[item.video].plans = item.plans
+            assemblies[item.video].error = item.error
+            continue
+        key = (item.encoder, item.frames.shape)
+        waiting.setdefault(key, []).append(item)
+        if len(waiting[key]) >= encoders[item.encoder].batch:
+            _run(encoders, dense, waiting.pop(key), assemblies)
         if progress:
-            progress(int(np.searchsorted(needed, window.frames[-1])) + 1, len(needed))
-    stream.close()
-    spans = np.concatenate([window.spans for window in windows])
+            progress(item.done, item.total)
+
+
+def _run(encoders: Sequence[Encoder], dense: bool, batch: list[_Piece], assemblies: list[_Assembly]) -> None:
+    """Encodes a batch; where it fails as a whole, window by window, so that only the guilty video fails."""
+    encoder = encoders[batch[0].encoder]
+    try:
+        vectors = encoder.encode_windows(np.stack([piece.frames for piece in batch]), dense=dense)
+        for piece, found in zip(batch, vectors, strict=True):
+            assemblies[piece.video].vectors[piece.encoder, piece.window] = found
+    except Exception as error:
+        if len(batch) > 1:
+            for piece in batch:
+                _run(encoders, dense, [piece], assemblies)
+        else:
+            assemblies[batch[0].video].error = error
+
+
+def _finish(video: Video, encoders: Sequence[Encoder], assembly: _Assembly) -> Extraction:
+    if assembly.error is not None or assembly.plans is None:
+        return Extraction(video, error=assembly.error or VideoError(video.path, "it was not decoded"))
     edges_s = np.append(video.times_s, video.duration_s)
-    return Track(
-        vectors=np.concatenate(vectors),
-        spans_s=edges_s[np.minimum(spans, video.num_frames)],
-        encoder=encoder.fingerprint,
-    )
+    tracks = []
+    for number, (encoder, windows) in enumerate(zip(encoders, assembly.plans, strict=True)):
+        kept = [
+            assembly.vectors[number, place][window.skip :][: len(window.spans)] for place, window in enumerate(windows)
+        ]
+        spans = np.minimum(np.concatenate([window.spans for window in windows]), video.num_frames)
+        tracks.append(Track(np.concatenate(kept), edges_s[spans], encoder.fingerprint))
+    return Extraction(video, tuple(tracks))

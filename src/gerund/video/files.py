@@ -19,34 +19,40 @@ def find_videos(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], li
     the name of an existing file means that file.
 
     Returns:
-        Files in the order given, those of a folder sorted, none twice; and an error for each path that led nowhere.
+        Files in the order given, those of a folder sorted, none twice; and an error for each path that led nowhere and
+        each folder that may not be searched.
     """
     found: dict[tuple[str, str], Path] = {}
     problems: list[VideoError] = []
     for given in paths:
-        path = Path(given)
+        path, known = Path(given), len(problems)
         if os.path.isdir(path):
-            files = _in_folder(path)
+            files = _in_folder(path, problems)
             reason = f"no video in this folder (endings: {' '.join(sorted(VIDEO_SUFFIXES))})"
         elif os.path.lexists(path):
             files = [path]
         elif has_magic(str(given)):
             matches = [Path(match) for match in sorted(glob(str(given), recursive=True))]
-            files = [file for match in matches for file in (_in_folder(match) if os.path.isdir(match) else [match])]
+            files = []
+            for match in matches:
+                files += _in_folder(match, problems) if os.path.isdir(match) else [match]
             reason = "no video in the folders that match this pattern" if matches else "nothing matches this pattern"
         else:
             files, reason = [], "no such file or folder"
-        if not files:
+        if not files and len(problems) == known:
             problems.append(VideoError(path, reason))
         for file in files:
             found.setdefault((os.path.realpath(file.parent), file.name), file)
     return list(found.values()), problems
 
 
-def _in_folder(folder: Path) -> list[Path]:
+def _in_folder(folder: Path, problems: list[VideoError]) -> list[Path]:
+    def report(error: OSError) -> None:
+        problems.append(VideoError(error.filename, f"this folder cannot be searched ({error.strerror})"))
+
     found: list[Path] = []
     visited: set[tuple[int, int]] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=report, followlinks=True):
         status = os.stat(place)
         if (status.st_dev, status.st_ino) in visited:
             folders.clear()

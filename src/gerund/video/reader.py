@@ -354,7 +354,7 @@ def _decode_run(container: InputContainer, stream: VideoStream, run: Run) -> Ite
             stream.codec_context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
         for frame in packet.decode():
             if landing and entry_pts is not None and frame.pts is not None and frame.pts >= entry_pts:
-                if frame.pts != entry_pts:
+                if frame.pts != entry_pts or not frame.key_frame:
                     raise _CannotSeekError
                 landing = False
             if frame.pts in wanted:

@@ -40,6 +40,15 @@ class ColourEncoder:
     def encode_classes(self, classes):
         return unit(np.stack([self.encode_texts(texts).mean(axis=0) for texts in classes.texts]))
 
+    def unfamiliar(self, classes):
+        return [name for name in classes.names if not any(colour in name for colour in COLOURS)]
+
+    def remarks(self):
+        return []
+
+    def graphs(self):
+        return {}
+
     def hubness(self, class_vectors):
         return np.zeros(len(class_vectors), np.float32)
 

@@ -177,14 +177,14 @@ def test_an_unwritable_page_is_refused_before_the_work(run, tmp_path):
 def test_ctrl_c_keeps_what_was_finished(run, tmp_path, monkeypatch):
     """Interrupted at the second video: the first one's line is on disk, the page is written, status 130."""
     paths = [write_colours(tmp_path / f"{name}.mp4", ["red", "green"]) for name in "ab"]
-    original = Model.locate
+    original = Model.locate_many
 
-    def locate(self, path, *rest, **settings):
-        if path == paths[1]:
-            raise KeyboardInterrupt
-        return original(self, path, *rest, **settings)
+    def locate_many(self, *rest, **settings):
+        stream = original(self, *rest, **settings)
+        yield next(stream)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(Model, "locate", locate)
+    monkeypatch.setattr(Model, "locate_many", locate_many)
     out, page = tmp_path / "out.jsonl", tmp_path / "out.html"
     result = run("locate", *paths, "--actions", ACTIONS, "--json", out, "--html", page)
     assert result.exit_code == 130
@@ -194,18 +194,18 @@ def test_ctrl_c_keeps_what_was_finished(run, tmp_path, monkeypatch):
 
 def test_an_engine_failure_spares_the_other_videos(run, tmp_path, monkeypatch):
     """An unforeseen failure inside one video is listed like any other."""
-    paths = [write_colours(tmp_path / f"{name}.mp4", ["red"]) for name in "ab"]
-    original = Model.classify
+    paths = [write_colours(tmp_path / f"{colour[0]}.mp4", [colour]) for colour in ("green", "red")]
+    original = ColourEncoder.encode_windows
 
-    def classify(self, path, *rest, **settings):
-        if path == paths[0]:
+    def encode_windows(self, frames, *, dense):
+        if frames[..., 1].mean() > 100:  # green
             raise RuntimeError("the engine broke")
-        return original(self, path, *rest, **settings)
+        return original(self, frames, dense=dense)
 
-    monkeypatch.setattr(Model, "classify", classify)
+    monkeypatch.setattr(ColourEncoder, "encode_windows", encode_windows)
     result = run("classify", *paths, "--actions", ACTIONS)
     assert result.exit_code == 1
-    assert "a.mp4: the engine broke" in result.stderr
+    assert "g.mp4: the engine broke" in result.stderr
     assert "showing red" in result.stdout
 
 

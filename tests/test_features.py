@@ -171,6 +171,36 @@ def test_stopping_early_ends_the_threads(paths):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
+def test_approximate_frames_are_the_nearest_keyframes(tmp_path, monkeypatch):
+    """Only keyframes are decoded, each the nearest to a wanted frame, and the largest distance is told."""
+    import av
+
+    path = tmp_path / "gops.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"g": "20", "sc_threshold": "0", "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for number in range(100):
+            picture = np.full((32, 32, 3), 2 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    asked = []
+    original = Video.frames
+    monkeypatch.setattr(Video, "frames", lambda self, indices: (asked.extend(indices), original(self, indices))[1])
+    assert Video(path).keyframes.tolist() == [0, 20, 40, 60, 80]
+    (done,) = extract_many([Video(path)], [Half(4)], dense=True, approximate=True)
+    assert asked == [0, 20, 40, 60, 80]
+    assert len(done.tracks[0]) == 50
+    assert done.time_error_s == pytest.approx(1.8)  # frame 98 is shown 18 frames after the last keyframe
+    (exact,) = extract_many([Video(path)], [Half(4)], dense=True)
+    assert exact.time_error_s == 0
+
+
+def test_approximate_frames_are_refused_for_motion(paths):
+    """An encoder that looks at consecutive frames cannot be given keyframes; the message says why."""
+    (done,) = extract_many([Video(paths[0])], [Watched()], dense=True, approximate=True)
+    assert "consecutive" in str(done.error)
+
+
 def test_nothing_to_do(paths):
     """No videos give no results, and no threads hang."""
     assert list(extract_many([], [Watched()], dense=True)) == []

@@ -1,4 +1,4 @@
-"""The command line: classify, locate, models, demo.
+"""The command line: classify, locate, models, export, demo.
 
 Answers go to standard output, everything else to standard error. The exit status is 0 when all inputs were answered,
 1 when some could not be, 2 when the command itself cannot be right, and 130 after Ctrl-C. What was finished is kept.
@@ -6,21 +6,17 @@ Answers go to standard output, everything else to standard error. The exit statu
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gerund.errors import AssetError, GerundError, UsageError
+from gerund.batch import batch, errors_to_exit
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from gerund.api import Model
-    from gerund.terminal import Watcher
+    from gerund.api import Classification, Location
 
 app = typer.Typer(
     add_completion=False,
@@ -32,7 +28,6 @@ models_app = typer.Typer(invoke_without_command=True)
 app.add_typer(models_app, name="models")
 
 DEFAULT_MODEL = "i3d-minilm"
-_UNFAMILIAR_SHOWN = 5
 
 Paths = Annotated[
     list[str], typer.Argument(metavar="PATH...", help="Videos, folders (searched to the bottom) or patterns.")
@@ -45,11 +40,29 @@ ActionSpec = Annotated[
         "kinetics600, activitynet200, thumos14, olympicsports16.",
     ),
 ]
-ModelName = Annotated[str, typer.Option("--model", metavar="NAME", help="See 'gerund models'.")]
-Device = Annotated[str, typer.Option(help="auto or cpu.")]
+ModelName = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="A name from 'gerund models', a hub name, or a folder.")
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute; auto is cuda where PyTorch finds it.")
+]
 Threads = Annotated[int, typer.Option(min=0, help="Threads to compute with; 0 takes every core.")]
+EngineName = Annotated[
+    Literal["auto", "torch", "openvino", "onnx"],
+    typer.Option(help="What computes; auto is torch on a CUDA device, else openvino."),
+]
 PrecisionName = Annotated[
-    Literal["auto", "fp32", "bf16"], typer.Option(help="Arithmetic; auto is bf16 where the processor has it.")
+    Literal["auto", "fp32", "bf16", "fp16", "int8"],
+    typer.Option(
+        help="Arithmetic; auto is 16 bits where the device has them. int8 tells how well it agrees with fp32."
+    ),
+]
+DecodeThreads = Annotated[int, typer.Option(min=1, help="How many videos are decoded at once.")]
+Approximate = Annotated[
+    bool,
+    typer.Option(
+        "--approximate-frames", help="Look at the nearest keyframes; tells how far off they are (CLIP's kin)."
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table; files and errors only.")]
 JsonFile = Annotated[
@@ -78,7 +91,10 @@ def classify(
     csv: CsvFile = None,
     device: Device = "auto",
     threads: Threads = 0,
+    engine: EngineName = "auto",
     precision: PrecisionName = "auto",
+    decode_threads: DecodeThreads = 1,
+    approximate_frames: Approximate = False,
     quiet: Quiet = False,
 ) -> None:
     """Say which of the ACTIONS each video shows.
@@ -87,12 +103,12 @@ def classify(
     """
     from gerund.terminal import classification_table
 
-    with _run(json, csv, quiet) as run:
-        loaded = run.load(model, actions, device=device, threads=threads, precision=precision)
+    with batch(json, csv, quiet) as run:
+        loaded = run.load(model, actions, device=device, threads=threads, engine=engine, precision=precision)
         run.csv_row(["video", "duration_s", "rank", "action", "score", "probability", "error"])
 
-        def answer(path: Path) -> Text:
-            found = loaded.classify(path, run.classes, top=top, progress=run.watcher.frames)
+        def take(found: Classification) -> Text:
+            run.note_time_error(found.video, found.time_error_s)
             run.json_line(found.to_dict())
             for rank, item in enumerate(found.actions, 1):
                 numbers = [f"{item.score:.6f}", f"{item.probability:.6f}"]
@@ -103,7 +119,19 @@ def classify(
             run.json_line({"video": path, "duration_s": None, "model": loaded.name, "actions": [], "error": reason})
             run.csv_row([path, "", "", "", "", "", reason])
 
-        run.each_video(paths, answer, fail)
+        run.each_video(
+            paths,
+            lambda files: loaded.classify_many(
+                files,
+                run.classes,
+                top=top,
+                decoders=decode_threads,
+                approximate=approximate_frames,
+                progress=run.watcher.frames,
+            ),
+            take,
+            fail,
+        )
 
 
 @app.command()
@@ -126,7 +154,10 @@ def locate(
     ] = None,
     device: Device = "auto",
     threads: Threads = 0,
+    engine: EngineName = "auto",
     precision: PrecisionName = "auto",
+    decode_threads: DecodeThreads = 1,
+    approximate_frames: Approximate = False,
     quiet: Quiet = False,
 ) -> None:
     """Say when the ACTIONS happen in each video.
@@ -135,24 +166,22 @@ def locate(
     """
     from gerund.page import Located, write_page
     from gerund.terminal import timeline
-    from gerund.video.reader import Video
 
     results: list[Located] = []
-    with _run(json, csv, quiet, vtt, html) as run:
+    with batch(json, csv, quiet, vtt, html) as run:
         run.require_vtt_target(vtt, paths)
-        loaded = run.load(model, actions, device=device, threads=threads, precision=precision)
+        loaded = run.load(model, actions, device=device, threads=threads, engine=engine, precision=precision)
         run.csv_row(["video", "start_s", "end_s", "action", "score", "confidence"])
 
-        def answer(path: Path) -> Text:
-            found = loaded.locate(path, run.classes, method=method, progress=run.watcher.frames)
-            duration_s = round(Video(path).duration_s, 3)
-            results.append(Located(path, duration_s, found))
-            record = {"video": str(path), "duration_s": duration_s, "model": loaded.name}
-            run.json_line({**record, "segments": found.to_dicts(), "error": None})
-            run.csv_text(found.to_csv(str(path), header=False))
+        def take(found: Location) -> Text:
+            run.note_time_error(found.video, found.time_error_s)
+            path = Path(found.video)
+            results.append(Located(path, round(found.duration_s, 3), found.segments))
+            run.json_line(found.to_dict())
+            run.csv_text(found.segments.to_csv(found.video, header=False))
             if vtt:
-                run.write_vtt(vtt, path, found.distinct().to_vtt())
-            return timeline(str(path), duration_s, found, top=top)
+                run.write_vtt(vtt, path, found.segments.distinct().to_vtt())
+            return timeline(found.video, found.duration_s, found.segments, top=top)
 
         def fail(path: str, reason: str) -> None:
             from gerund.types import Segments
@@ -163,7 +192,19 @@ def locate(
 
         if html:
             run.at_end(lambda: write_page(html, loaded.name, results))
-        run.each_video(paths, answer, fail)
+        run.each_video(
+            paths,
+            lambda files: loaded.locate_many(
+                files,
+                run.classes,
+                method=method,
+                decoders=decode_threads,
+                approximate=approximate_frames,
+                progress=run.watcher.frames,
+            ),
+            take,
+            fail,
+        )
 
 
 @models_app.callback()
@@ -186,15 +227,17 @@ def get_model(
     from gerund import assets
     from gerund.terminal import Watcher
 
-    with _errors_to_exit(), Watcher(quiet=False) as watcher:
-        wanted: list[str] = []
-        for name in names:
-            card = next((card for card in assets.MODELS if card.name == name), None)
-            wanted += card.assets if card else [assets.find_asset(name).name]
+    with errors_to_exit(), Watcher(quiet=False) as watcher:
+        cards = [card for card in assets.MODELS if card.name in names]
+        wanted = [name for card in cards for name in card.assets]
+        wanted += [assets.find_asset(name).name for name in names if name not in {card.name for card in cards}]
         if source:
             taken = assets.install(source, tuple(dict.fromkeys(wanted)))
             typer.echo(f"taken from {source}: {', '.join(asset.name for asset in taken)}")
             return
+        for card in cards:
+            if card.repository:
+                typer.echo(f"fetched  {card.repository}  {assets.hub_folder(card.repository, file=card.file)}")
         for name in dict.fromkeys(wanted):
             asset = assets.find_asset(name)
             was_here = assets.is_here(asset) and assets.verify(asset)
@@ -202,6 +245,43 @@ def get_model(
             typer.echo(
                 f"{'verified' if was_here else 'fetched'}  {asset.name}  {asset.size_bytes / 1e6:.1f} MB  {path}"
             )
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="See 'gerund models'.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go; made if it is not there.")],
+    format: Annotated[Literal["onnx", "openvino"], typer.Option(help="What kind of files.")] = "onnx",
+    video: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Compare on frames of this video too; may be repeated.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Largest error allowed, as a share of the largest value.")
+    ] = 1e-3,
+    threads: Threads = 0,
+) -> None:
+    """Write a model's networks to files for other programs, and prove that they compute the same.
+
+    DIR/parity.json says how near their results are to another engine's. Past the tolerance nothing is kept.
+
+    Example: gerund export i3d-minilm exported/ --format openvino --video holiday.mp4
+    """
+    from gerund.api import load
+    from gerund.encoders.engines.export import export_model
+    from gerund.terminal import Watcher
+
+    with errors_to_exit(), Watcher(quiet=False) as watcher:
+        encoder = load(model, device="cpu", precision="fp32", threads=threads, progress=watcher.download).encoder
+        report = export_model(encoder, folder, format=format, videos=video or [], tolerance=tolerance, threads=threads)
+        for network in report["networks"].values():
+            files = " + ".join(str(folder / file) for file in network["files"])
+            typer.echo(f"{files}  {network['size_bytes'] / 1e6:.1f} MB, compared with {network['reference']}:")
+            for check in network["checks"]:
+                typer.echo(
+                    f"  {check['data']}: error {check['max_error']:.1e} at most and {check['mean_error']:.1e} in the "
+                    f"mean, cosine {check['cosine_min']:.6f} at least ({check['num_vectors']} vectors)"
+                )
+        typer.echo(f"report: {folder / 'parity.json'}")
 
 
 @app.command()
@@ -216,7 +296,7 @@ def demo(
     from gerund.terminal import Watcher, classification_table, show, timeline
     from gerund.video.reader import Video
 
-    with _errors_to_exit(), Watcher(quiet=False) as watcher:
+    with errors_to_exit(), Watcher(quiet=False) as watcher:
         if video is None:
             asset = assets.find_asset("demo-clip")
             path = str(assets.fetch(asset, progress=watcher.download))
@@ -234,159 +314,6 @@ def demo(
             '  gerund classify VIDEOS... --actions "first action, second action"\n'
             '  gerund locate VIDEO --actions "first action, second action" --html page.html'
         )
-
-
-class _Run:
-    """One command over many videos: where its answers go, and what went wrong."""
-
-    def __init__(self, watcher: Watcher, quiet: bool) -> None:
-        self.watcher = watcher
-        self.failed: list[tuple[str, str]] = []
-        self.json: TextIO | None = None
-        self.csv: TextIO | None = None
-        self.classes: Any = None
-        self._quiet = quiet
-        self._endings: list[Callable[[], None]] = []
-
-    def load(self, model: str, actions: str, **settings: Any) -> Model:
-        """Reads the actions first, so that a typing error costs nothing, then the model."""
-        from gerund.api import load
-        from gerund.text.classes import ClassSpace
-
-        self.classes = ClassSpace.parse(actions)
-        loaded = load(model, progress=self.watcher.download, **settings)
-        strange = loaded.unfamiliar(self.classes)
-        if strange and not self._quiet:
-            names = ", ".join(strange[:_UNFAMILIAR_SHOWN])
-            more = f" and {len(strange) - _UNFAMILIAR_SHOWN} more" if len(strange) > _UNFAMILIAR_SHOWN else ""
-            self.say(f"note: unlike any of the 400 actions behind {loaded.name}, so a guess at best: {names}{more}")
-        return loaded
-
-    def each_video(self, paths: list[str], answer: Callable[[Path], Text], fail: Callable[[str, str], None]) -> None:
-        """Answers every video; a failure is noted and the next one is taken."""
-        from gerund.terminal import show
-        from gerund.video.files import find_videos
-
-        found, problems = find_videos(paths)
-        for problem in problems:
-            self._note(problem.path, problem.reason, fail)
-        for done, path in enumerate(found):
-            self.watcher.videos(done, len(found))
-            try:
-                text = answer(path)
-            except (GerundError, OSError, RuntimeError, ValueError, MemoryError) as error:
-                self._note(str(path), getattr(error, "reason", None) or str(error) or type(error).__name__, fail)
-                continue
-            if not self._quiet and self.json is not sys.stdout:
-                show(text.append("\n") if len(found) > 1 else text)
-        self.watcher.videos(len(found), len(found))
-
-    def _note(self, path: str, reason: str, fail: Callable[[str, str], None]) -> None:
-        self.failed.append((path, reason))
-        fail(path, reason)
-
-    def at_end(self, action: Callable[[], None]) -> None:
-        """Does this when the last video is done, or after Ctrl-C."""
-        self._endings.append(action)
-
-    def finish(self) -> None:
-        """Writes what is written at the end and lists the videos that failed."""
-        for action in self._endings:
-            action()
-        if self.failed:
-            from gerund.terminal import printable
-
-            self.say(f"{len(self.failed)} not answered:")
-            for path, reason in self.failed:
-                self.say(f"  {printable(path)}: {reason}")
-
-    def json_line(self, record: dict[str, Any]) -> None:
-        """One line of JSON, on disk before the next video begins."""
-        if self.json:
-            import json
-
-            self.json.write(json.dumps(record) + "\n")
-            self.json.flush()
-
-    def csv_row(self, row: list[Any]) -> None:
-        """One row of the table."""
-        if self.csv:
-            import csv
-
-            csv.writer(self.csv, lineterminator="\n").writerow(row)
-            self.csv.flush()
-
-    def csv_text(self, text: str) -> None:
-        """Rows that are text already."""
-        if self.csv:
-            self.csv.write(text)
-            self.csv.flush()
-
-    def require_vtt_target(self, vtt: Path | None, paths: list[str]) -> None:
-        """Several videos need a folder for their subtitles."""
-        from gerund.video.files import find_videos
-
-        if vtt and vtt.suffix.lower() == ".vtt" and len(find_videos(paths)[0]) > 1:
-            raise UsageError(f"--vtt {vtt}: one file for several videos; give a folder")
-
-    def write_vtt(self, target: Path, video: Path, text: str) -> None:
-        """Subtitles to the file, or into the folder under the video's name."""
-        if target.suffix.lower() != ".vtt":
-            target.mkdir(parents=True, exist_ok=True)
-            target = target / f"{video.name}.vtt"
-        target.write_text(text, encoding="utf-8")
-
-    def say(self, line: str) -> None:
-        """A line on standard error."""
-        self.watcher.console.print(line, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _run(json: str | None, csv: Path | None, quiet: bool, *others: Path | None) -> Iterator[_Run]:
-    """Opens the outputs, runs, and ends the process with the right status."""
-    from gerund.terminal import Watcher
-
-    with _errors_to_exit(), ExitStack() as stack:
-        watcher = stack.enter_context(Watcher(quiet=quiet))
-        run = _Run(watcher, quiet)
-        for other in others:
-            if other and not other.absolute().parent.is_dir():
-                raise UsageError(f"cannot write {other}: the folder {other.parent} does not exist")
-        if json == "-":
-            run.json = sys.stdout
-        elif json:
-            run.json = stack.enter_context(_open_output(Path(json)))
-        if csv:
-            run.csv = stack.enter_context(_open_output(csv))
-        try:
-            yield run
-        except KeyboardInterrupt:
-            run.finish()
-            run.say("stopped; what was finished is kept")
-            raise typer.Exit(130) from None
-        run.finish()
-        if run.failed:
-            raise typer.Exit(1)
-
-
-def _open_output(path: Path) -> TextIO:
-    try:
-        return path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
-
-
-@contextmanager
-def _errors_to_exit() -> Iterator[None]:
-    """Turns errors into one line and an exit status."""
-    try:
-        yield
-    except UsageError as error:
-        typer.echo(f"gerund: {error}", err=True)
-        raise typer.Exit(2) from None
-    except (AssetError, GerundError, OSError) as error:
-        typer.echo(f"gerund: {error}", err=True)
-        raise typer.Exit(1) from None
 
 
 def main() -> None:

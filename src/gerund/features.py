@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from gerund.encoders.base import Encoder, Window
-from gerund.errors import VideoError
+from gerund.errors import UsageError, VideoError
 from gerund.types import FloatArray, FrameArray, Track
 from gerund.video.reader import Video
 
@@ -36,11 +36,13 @@ class Extraction:
         video: the file.
         tracks: one for each encoder, in their order; empty when it failed.
         error: why it failed, or None.
+        time_error_s: how far at most a frame that was looked at lies from the one asked for; 0 unless approximate.
     """
 
     video: Video
     tracks: tuple[Track, ...] = ()
     error: Exception | None = None
+    time_error_s: float = 0.0
 
 
 def extract(video: Video, encoder: Encoder, *, dense: bool, progress: FrameProgress | None = None) -> Track:
@@ -67,6 +69,7 @@ def extract_many(
     *,
     dense: bool,
     decoders: int = 1,
+    approximate: bool = False,
     progress: FrameProgress | None = None,
 ) -> Iterator[Extraction]:
     """Encodes videos with every encoder in one pass over each file.
@@ -79,6 +82,8 @@ def extract_many(
         encoders: what to encode with.
         dense: the whole video in time order, or the few windows that tell what it shows.
         decoders: how many videos are decoded at once.
+        approximate: look at the keyframe nearest to each frame instead, for encoders of single frames. It decodes least
+            and reports how far off it was. Files that cannot be sought in are read exactly.
         progress: told after every window of frames.
 
     Yields:
@@ -99,7 +104,7 @@ def extract_many(
     with ThreadPoolExecutor(max_workers=max(1, decoders), thread_name_prefix="decode") as pool:
         try:
             for number, video in enumerate(listed):
-                pool.submit(_decode, number, video, encoders, dense, put)
+                pool.submit(_decode, number, video, encoders, dense, approximate, put)
             yield from _encode(listed, encoders, dense, pieces, progress)
         finally:
             stopped.set()
@@ -125,6 +130,7 @@ class _End:
     video: int
     plans: Sequence[list[Window]] = ()
     error: Exception | None = None
+    time_error_s: float = 0.0
 
 
 class _StoppedError(Exception):
@@ -132,22 +138,48 @@ class _StoppedError(Exception):
 
 
 def _decode(
-    number: int, video: Video, encoders: Sequence[Encoder], dense: bool, put: Callable[[_Piece | _End], None]
+    number: int,
+    video: Video,
+    encoders: Sequence[Encoder],
+    dense: bool,
+    approximate: bool,
+    put: Callable[[_Piece | _End], None],
 ) -> None:
     try:
         plans = [encoder.sample(video, dense=dense) for encoder in encoders]
+        time_error_s = 0.0
+        if approximate and len(video.keyframes):
+            moved = [nearest_keyframes(video, windows) for windows in plans]
+            plans = [windows for windows, _ in moved]
+            time_error_s = max(error_s for _, error_s in moved)
         cutters = [_Cutter(encoder, windows) for encoder, windows in zip(encoders, plans, strict=True)]
         needed = np.unique(np.concatenate([window.frames for windows in plans for window in windows]))
         for done, (place, picture) in enumerate(video.frames(needed), 1):
             for encoder, cutter in enumerate(cutters):
                 for window, frames in cutter.take(place, picture):
                     put(_Piece(number, encoder, window, frames, done, len(needed)))
-        put(_End(number, plans))
+        put(_End(number, plans, time_error_s=time_error_s))
     except _StoppedError:
         pass
     except Exception as error:  # whatever breaks one video is that video's result
         with suppress(_StoppedError):
             put(_End(number, error=error))
+
+
+def nearest_keyframes(video: Video, windows: Sequence[Window]) -> tuple[list[Window], float]:
+    """The same windows looking at the keyframe nearest in time to each frame, and the largest distance in seconds.
+
+    Raises:
+        UsageError: a window holds more than one frame, whose motion would be lost.
+    """
+    if any(len(window.frames) != 1 for window in windows):
+        raise UsageError("approximate frames are for encoders of single frames; this one looks at consecutive frames")
+    wanted_s = video.times_s[[int(window.frames[0]) for window in windows]]
+    keyframes = video.keyframes
+    distances_s = np.abs(video.times_s[keyframes][None] - wanted_s[:, None])
+    nearest = keyframes[distances_s.argmin(axis=1)]
+    moved = [replace(window, frames=np.array([place])) for window, place in zip(windows, nearest, strict=True)]
+    return moved, float(distances_s.min(axis=1).max())
 
 
 class _Cutter:
@@ -179,6 +211,7 @@ class _Assembly:
     vectors: dict[tuple[int, int], FloatArray] = field(default_factory=dict)
     plans: Sequence[list[Window]] | None = None
     error: Exception | None = None
+    time_error_s: float = 0.0
 
     def is_complete(self) -> bool:
         """True when nothing more is to come for it."""
@@ -214,6 +247,7 @@ def _encode(
             ended += 1
             assemblies[item.video].plans = item.plans
             assemblies[item.video].error = item.error
+            assemblies[item.video].time_error_s = item.time_error_s
             continue
         key = (item.encoder, item.frames.shape)
         waiting.setdefault(key, []).append(item)
@@ -249,4 +283,4 @@ def _finish(video: Video, encoders: Sequence[Encoder], assembly: _Assembly) -> E
         ]
         spans = np.minimum(np.concatenate([window.spans for window in windows]), video.num_frames)
         tracks.append(Track(np.concatenate(kept), edges_s[spans], encoder.fingerprint))
-    return Extraction(video, tuple(tracks))
+    return Extraction(video, tuple(tracks), time_error_s=assembly.time_error_s)

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from gerund.api import Classification
-from gerund.assets import ASSETS, MODELS, cache_dir, find_asset, is_here
+from gerund.assets import ASSETS, MODELS, ModelCard, cache_dir, find_asset, hub_folder, is_here
+from gerund.errors import AssetError
 from gerund.types import Segments
 
 _BAR_CELLS = 20
@@ -149,6 +150,10 @@ def models_list() -> Text:
     width = max(len(asset.name) for asset in ASSETS)
     for card in MODELS:
         text.append(card.name, style="bold").append(f"\n  {card.what}\n")
+        if card.repository:
+            here = is_on_disk(card)
+            text.append("  here   " if here else "  not yet", style="green" if here else "yellow")
+            text.append(f"  model hub: {card.repository}; {card.licence}\n", style="bright_black")
         for name in card.assets:
             asset = find_asset(name)
             text.append(f"  {name.ljust(width)}  {asset.size_bytes / 1e6:6.1f} MB  ")
@@ -156,6 +161,15 @@ def models_list() -> Text:
             text.append(f"  {asset.sources[0]}; {asset.licence}\n", style="bright_black")
     text.append(f"Files lie in {cache_dir()}; 'gerund models get NAME' fetches or verifies them.", style="bright_black")
     return text
+
+
+def is_on_disk(card: ModelCard) -> bool:
+    """True when a hub model lies in the hub's cache."""
+    try:
+        hub_folder(card.repository, file=card.file, fetch=False)
+    except AssetError:
+        return False
+    return True
 
 
 def show(item: Text) -> None:

@@ -1,6 +1,7 @@
 """Named weights and samples: where they come from, what their bytes must be, and where they lie."""
 
 from gerund.assets.catalog import ASSETS, MODELS, Asset, ModelCard
+from gerund.assets.hub import hub_folder
 from gerund.assets.store import cache_dir, fetch, find_asset, install, is_here, is_offline, path_of, verify
 from gerund.assets.transfer import Progress
 
@@ -13,6 +14,7 @@ __all__ = [
     "cache_dir",
     "fetch",
     "find_asset",
+    "hub_folder",
     "install",
     "is_here",
     "is_offline",

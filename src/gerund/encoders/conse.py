@@ -21,7 +21,8 @@ import numpy as np
 from gerund.assets import Progress, cache_dir, fetch, find_asset
 from gerund.encoders import i3d, sentence
 from gerund.encoders.base import Window, unit
-from gerund.encoders.engines import Engine, Precision, compile_graph, resolve_precision
+from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
+from gerund.encoders.graph import Graph
 from gerund.text.classes import ClassSpace, read_vocabulary
 from gerund.text.definitions import with_definitions
 from gerund.types import FloatArray, FrameArray
@@ -31,7 +32,7 @@ from gerund.video.transforms import centre_crop, resize_short_side
 
 _SHORT_SIDE_PX = 256
 _TRAINED_FPS = 25
-_WINDOW_FRAMES = 64
+_WINDOW_FRAMES = 56
 _WINDOWS = 3
 _CONTEXT_STEPS = 3
 _CHUNK_STEPS = 16
@@ -40,6 +41,9 @@ _TOP = 10
 """How many labels ConSE averages (section 4 of the paper uses 10 on ImageNet)."""
 _RIDGE = 0.3
 _NEIGHBOURS = 10
+_UNFAMILIAR = 0.3
+"""Below this cosine to all 400 Kinetics labels an action is called unfamiliar. Of the Kinetics labels themselves 2 %
+are as far from all *others* with their definitions, 10 % by their bare names (`benchmarks/leave_out.py`)."""
 _LOGIT_SCALE = 15.0
 """Least negative log-likelihood when Kinetics classes are left out (`benchmarks/leave_out.py`)."""
 
@@ -81,11 +85,14 @@ class ConseEncoder:
     Args:
         plain: plain ConSE over bare names, as published, instead of the default (definitions, centring, ridge).
         threads: how many threads to compute with; 0 takes every core.
-        precision: arithmetic of the video network; ``"auto"`` is bfloat16 where the processor has it.
+        engine: what computes; ``"auto"`` is PyTorch where it finds a CUDA device, else OpenVINO.
+        precision: arithmetic of the video network; ``"auto"`` is bfloat16 where the device has it. Texts are float32.
+        device: where to compute.
         progress: told about downloads.
 
     Raises:
         AssetError: the weights cannot be had.
+        UsageError: engine, precision and device cannot be had together here.
     """
 
     dim = 384
@@ -97,13 +104,15 @@ class ConseEncoder:
         *,
         plain: bool = False,
         threads: int = 0,
+        engine: EngineName = "auto",
         precision: Precision = "auto",
+        device: Device = "auto",
         progress: Progress | None = None,
     ) -> None:
         self.name = "i3d-minilm-plain" if plain else "i3d-minilm"
         self._plain = plain
         self._threads = threads
-        self._precision = resolve_precision(precision)
+        self._setup = choose(engine, precision, device)  # I3D was compared in 16 bits: cosine 0.9999 on real frames
         self._i3d_weights = i3d.load(fetch(find_asset("i3d-kinetics400"), progress=progress))
         self._minilm_file = fetch(find_asset("minilm"), progress=progress)
         self._tokenizer_file = fetch(find_asset("minilm-tokenizer"), progress=progress)
@@ -113,7 +122,8 @@ class ConseEncoder:
     def fingerprint(self) -> str:
         """Changes with the weights, the label texts, the recipe and the arithmetic."""
         hashes = [find_asset(name).sha256 for name in ("i3d-kinetics400", "minilm", "minilm-tokenizer")]
-        recipe = [self.name, self._precision, _RIDGE, _TOP, _WINDOW_FRAMES, _WINDOWS, _CONTEXT_STEPS, _CHUNK_STEPS]
+        arithmetic = str(self._setup) if self._setup.precision != "fp32" else "fp32"
+        recipe = [self.name, arithmetic, _RIDGE, _TOP, _WINDOW_FRAMES, _WINDOWS, _CONTEXT_STEPS, _CHUNK_STEPS]
         return hashlib.sha256(repr((hashes, recipe, self._label_space.texts)).encode()).hexdigest()[:16]
 
     def sample(self, video: Video, *, dense: bool) -> list[Window]:
@@ -191,12 +201,20 @@ class ConseEncoder:
         nearest = np.sort(class_vectors @ self._labels.T, axis=1)[:, -_NEIGHBOURS:]
         return np.asarray(nearest.mean(axis=1) / 2, np.float32)
 
-    def familiarity(self, class_vectors: FloatArray) -> FloatArray:
-        """How near each class is to the nearest of the 400 seen actions: cosine ``[C]``.
+    def unfamiliar(self, classes: ClassSpace) -> list[str]:
+        """Names of the classes that are far from each of the 400 seen actions, so that those say nothing of them."""
+        nearest = (self.encode_classes(classes) @ self._labels.T).max(axis=1)
+        return [name for name, near in zip(classes.names, nearest, strict=True) if near < _UNFAMILIAR]
 
-        What is far from all of them cannot be told from this model's scores.
-        """
-        return np.asarray((class_vectors @ self._labels.T).max(axis=1), np.float32)
+    def graphs(self) -> dict[str, Graph]:
+        """The networks by name: frames to I3D's features, token numbers to sentence vectors."""
+        return {"i3d": i3d.build(self._i3d_weights), "minilm": sentence.load(self._minilm_file)}
+
+    def remarks(self) -> list[str]:
+        """What a user should know about the arithmetic: how well int8 agrees with float32."""
+        if self._setup.precision != "int8":
+            return []
+        return [f"int8 video network: {self._video_network.agreement}"]
 
     @cached_property
     def _label_space(self) -> ClassSpace:
@@ -228,11 +246,24 @@ class ConseEncoder:
 
     @cached_property
     def _video_network(self) -> Engine:
-        return compile_graph(i3d.build(self._i3d_weights), threads=self._threads, precision=self._precision)
+        setup = self._setup
+        return compile_graph(
+            i3d.build(self._i3d_weights),
+            engine=setup.engine,
+            precision=setup.precision,
+            device=setup.device,
+            threads=self._threads,
+        )
 
     @cached_property
     def _sentences(self) -> sentence.SentenceEncoder:
-        return sentence.SentenceEncoder(self._minilm_file, self._tokenizer_file, threads=self._threads)
+        return sentence.SentenceEncoder(
+            self._minilm_file,
+            self._tokenizer_file,
+            threads=self._threads,
+            engine=self._setup.engine,
+            device=self._setup.device,
+        )
 
 
 def _round_up(num_frames: int) -> int:

@@ -129,6 +129,10 @@ class Graph:
             "max_pool", x, kernel=tuple(kernel), stride=tuple(stride), before=tuple(before), after=tuple(after)
         )
 
+    def pad(self, x: Tensor, before: Sequence[int], after: Sequence[int]) -> Tensor:
+        """Zeros put before and after every axis."""
+        return self.record("pad", x, before=tuple(before), after=tuple(after))
+
     def layer_norm(self, x: Tensor, weight: Array, bias: Array, eps: float) -> Tensor:
         """Mean 0 and variance 1 over the last axis, then weight and bias."""
         return self.record("standardise", x, eps=eps) * weight + bias

@@ -1,7 +1,7 @@
 """MiniLM: a six-layer BERT that turns a sentence into a unit vector.
 
 Source: Wang et al., "MiniLM", NeurIPS 2020; Reimers and Gurevych, "Sentence-BERT", EMNLP 2019 (mean pooling). The
-weights are all-MiniLM-L6-v2 in float32. The graph is built from the arrays for the CPU engine, layer by layer.
+weights are all-MiniLM-L6-v2 in float32.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gerund.encoders.engines import compile_graph
-from gerund.encoders.graph import Graph, Tensor
+from gerund.encoders.bert import batches, hidden_states
+from gerund.encoders.engines import Device, Engine, EngineName, compile_graph
+from gerund.encoders.graph import Graph
 from gerund.errors import UsageError
 from gerund.types import FloatArray
 
 DIM = 384
 MAX_TOKENS = 512
-_LAYER_NORM_EPS = 1e-12
 _HEADS = 12
-_BATCH = 32
 
 
 def build(weights: Mapping[str, FloatArray]) -> Graph:
@@ -35,36 +34,17 @@ def build(weights: Mapping[str, FloatArray]) -> Graph:
     """
     graph = Graph("sentence")
     ids, mask = graph.input("ids", [-1, -1], "int64"), graph.input("mask", [-1, -1], "int64")
-    dim = weights["embeddings.word_embeddings.weight"].shape[1]
-
-    def linear(x: Tensor, name: str) -> Tensor:
-        return graph.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
-
-    def norm(x: Tensor, name: str) -> Tensor:
-        return graph.layer_norm(x, weights[f"{name}.weight"], weights[f"{name}.bias"], _LAYER_NORM_EPS)
-
-    def heads(x: Tensor) -> Tensor:
-        return graph.transpose(graph.reshape(x, [0, 0, _HEADS, dim // _HEADS]), [0, 2, 1, 3])
-
-    def attention(x: Tensor, name: str) -> Tensor:
-        query, key, value = (heads(linear(x, f"{name}.self.{part}")) for part in ("query", "key", "value"))
-        context = graph.transpose(graph.attention(query, key, value, mask=mask), [0, 2, 1, 3])
-        return linear(graph.reshape(context, [0, 0, dim]), f"{name}.output.dense")
-
-    x = graph.gather(weights["embeddings.word_embeddings.weight"], ids)
-    x = x + graph.positions(weights["embeddings.position_embeddings.weight"], ids)
-    x = norm(x + weights["embeddings.token_type_embeddings.weight"][:1], "embeddings.LayerNorm")
-    layer = 0
-    while f"encoder.layer.{layer}.output.dense.weight" in weights:
-        name = f"encoder.layer.{layer}"
-        x = norm(x + attention(x, f"{name}.attention"), f"{name}.attention.output.LayerNorm")
-        hidden = graph.gelu(linear(x, f"{name}.intermediate.dense"))
-        x = norm(x + linear(hidden, f"{name}.output.dense"), f"{name}.output.LayerNorm")
-        layer += 1
-
+    x = hidden_states(graph, weights, ids, mask, num_heads=_HEADS)
     total = graph.sum(x * graph.reshape(graph.to_float(mask), [0, 0, 1]), [1])
     graph.output("sentences", graph.unit(total))  # the mean's length cancels in the unit norm
     return graph
+
+
+def load(weights_file: Path) -> Graph:
+    """The network of a BERT checkpoint in safetensors."""
+    from safetensors.numpy import load_file
+
+    return build(load_file(weights_file))
 
 
 class SentenceEncoder:
@@ -74,16 +54,27 @@ class SentenceEncoder:
         weights_file: ``model.safetensors`` of all-MiniLM-L6-v2.
         tokenizer_file: its ``tokenizer.json``.
         threads: how many threads to compute with; 0 takes every core.
+        engine: what computes, always in float32.
+        device: where.
     """
 
-    def __init__(self, weights_file: Path, tokenizer_file: Path, *, threads: int = 0) -> None:
-        from safetensors.numpy import load_file
+    def __init__(
+        self,
+        weights_file: Path,
+        tokenizer_file: Path,
+        *,
+        threads: int = 0,
+        engine: EngineName = "auto",
+        device: Device = "auto",
+    ) -> None:
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._run = compile_graph(build(load_file(weights_file)), threads=threads, precision="fp32")
+        self._run: Engine = compile_graph(
+            load(weights_file), engine=engine, device=device, threads=threads, precision="fp32"
+        )
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """Texts ``[N]`` to unit vectors, float32 ``[N, 384]``.
@@ -95,15 +86,7 @@ class SentenceEncoder:
         for text, ids in zip(texts, tokens, strict=True):
             if len(ids) > MAX_TOKENS:
                 raise UsageError(f"a text of {len(ids)} tokens, the model takes {MAX_TOKENS}; shorten {text[:60]!r}...")
-        order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))  # like lengths together: little padding
         vectors = np.zeros((len(tokens), DIM), np.float32)
-        for begin in range(0, len(order), _BATCH):
-            rows = order[begin : begin + _BATCH]
-            longest = len(tokens[rows[-1]])
-            batch = np.zeros((len(rows), longest), np.int64)
-            mask = np.zeros_like(batch)
-            for place, row in enumerate(rows):
-                batch[place, : len(tokens[row])] = tokens[row]
-                mask[place, : len(tokens[row])] = 1
+        for rows, batch, mask in batches(tokens):
             vectors[rows] = self._run(batch, mask)
         return vectors

@@ -133,6 +133,15 @@ class Video:
         """Height of the picture as seen, in pixels."""
         return self._index.height
 
+    @property
+    def keyframes(self) -> IntArray:
+        """Numbers of the frames that decode without any other, ascending; empty where the file cannot be sought in."""
+        stamps = self._index.stamps
+        if stamps is None:
+            return np.empty(0, np.int64)
+        shown = sorted(set(self._index.keyframes) & set(stamps))
+        return np.searchsorted(stamps, shown).astype(np.int64)
+
     def frames_at(self, times_s: Sequence[float] | FloatArray64) -> IntArray:
         """Numbers of the frames on screen at some moments; moments outside the video give its first or last frame."""
         found = np.searchsorted(self.times_s, np.asarray(times_s, np.float64) + _TIME_SLACK_S, side="right") - 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from typing import Any
 
@@ -10,11 +13,11 @@ import numpy as np
 import openvino
 import openvino.opset13 as ops
 
+from gerund.encoders.engines.agreement import Agreement, Inputs
 from gerund.encoders.graph import Array, Graph
 from gerund.types import FloatArray
 
 _TYPES = {"uint8": openvino.Type.u8, "int64": openvino.Type.i64, "float32": openvino.Type.f32}
-_HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVinoEngine:
@@ -23,21 +26,37 @@ class OpenVinoEngine:
     Args:
         graph: a network with one output.
         threads: how many threads to use.
-        precision: ``"fp32"`` or ``"bf16"``.
+        precision: ``"fp32"``, ``"bf16"`` or ``"int8"``; what int8 leaves out is bfloat16 where that is native.
+        calibration: for int8, inputs that the ranges of all values are taken from, one tuple a run.
     """
 
-    def __init__(self, graph: Graph, *, threads: int, precision: str) -> None:
-        options = {
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-        }
-        self._request = core().compile_model(to_openvino(graph), "CPU", options).create_infer_request()
+    name = "openvino"
+    device = "cpu"
+
+    def __init__(
+        self, graph: Graph, *, threads: int, precision: str, calibration: Sequence[Inputs] | None = None
+    ) -> None:
+        self.precision = precision
+        self.agreement: Agreement | None = None
+        model = quantised(graph, calibration or []) if precision == "int8" else to_openvino(graph)
+        self._run = ready(model, threads=threads, precision=precision)
 
     def __call__(self, *inputs: Array) -> FloatArray:
         """Runs the graph on its inputs, in order, and returns the output as a fresh float32 array."""
-        self._request.infer(list(inputs), share_inputs=True)
-        return np.array(self._request.get_output_tensor(0).data, np.float32)
+        return self._run(*inputs)
+
+
+def ready(model: openvino.Model, *, threads: int, precision: str) -> Callable[..., FloatArray]:
+    """A model compiled for the processor, as a function from its inputs to a fresh array of its first output."""
+    hint = "f32" if precision == "fp32" or not has_bf16() else "bf16"
+    options = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+    request = core().compile_model(model, "CPU", options).create_infer_request()
+
+    def run(*inputs: Array) -> FloatArray:
+        request.infer(list(inputs), share_inputs=True)
+        return np.array(request.get_output_tensor(0).data, np.float32)
+
+    return run
 
 
 @cache
@@ -49,6 +68,44 @@ def core() -> openvino.Core:
 def has_bf16() -> bool:
     """True where the processor computes in bfloat16 natively."""
     return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def quantised(graph: Graph, calibration: Sequence[Inputs]) -> openvino.Model:
+    """The graph as an OpenVINO model that computes in 8 bits, with ranges taken from runs on some inputs.
+
+    Needs NNCF (``pip install 'gerund[int8]'``).
+    """
+    import nncf
+
+    names = [node.settings["name"] for node in graph.nodes if node.op == "input"]
+    runs = [dict(zip(names, inputs, strict=True)) for inputs in calibration]
+    is_transformer = any(node.op == "attention" for node in graph.nodes)
+    # SmoothQuant is off: MiniLM's least cosine on 64 action names was 0.985 without it and 0.927 with it, that of a
+    # random ViT 0.9999 and 0.976.
+    no_smoothing = nncf.AdvancedQuantizationParameters(
+        smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=-1)
+    )
+    with _nncf_silent():
+        return nncf.quantize(
+            to_openvino(graph),
+            nncf.Dataset(runs),
+            subset_size=len(runs),
+            model_type=nncf.ModelType.TRANSFORMER if is_transformer else None,
+            advanced_parameters=no_smoothing,
+        )
+
+
+@contextmanager
+def _nncf_silent() -> Iterator[None]:
+    """NNCF draws progress bars on standard output, where answers go."""
+    log = logging.getLogger("nncf")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def to_openvino(graph: Graph) -> openvino.Model:
@@ -93,7 +150,16 @@ def _attention(settings: dict[str, Any], query: Any, key: Any, value: Any, mask:
     if mask is None:
         return ops.scaled_dot_product_attention(query, key, value, causal=settings["causal"])
     keep = ops.unsqueeze(ops.convert(mask, openvino.Type.boolean), np.array([1, 2]))
-    return ops.scaled_dot_product_attention(query, key, value, keep, causal=settings["causal"])
+    if settings["causal"]:  # the operation would forget the mask
+        keep = ops.logical_and(keep, _no_later_places(query, key))
+    return ops.scaled_dot_product_attention(query, key, value, keep, causal=False)
+
+
+def _no_later_places(query: Any, key: Any) -> Any:
+    """Boolean ``[L, S]``: True where a key is not behind its query."""
+    lengths = [ops.gather(ops.shape_of(x), np.array(-2), np.array(0)) for x in (query, key)]
+    rows, columns = (ops.range(np.array(0), length, np.array(1), "i64") for length in lengths)
+    return ops.less_equal(columns, ops.unsqueeze(rows, np.array(1)))
 
 
 def _positions(_: dict[str, Any], table: Any, ids: Any) -> Any:
@@ -116,6 +182,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "to_float": lambda _, x: ops.convert(x, openvino.Type.f32),
     "convolution": _convolution,
     "max_pool": _max_pool,
+    "pad": lambda s, x: ops.pad(x, np.array(s["before"]), np.array(s["after"]), "constant", np.float32(0)),
     "standardise": lambda s, x: ops.mvn(x, np.array([-1]), True, s["eps"], "inside_sqrt"),
     "relu": lambda _, x: ops.relu(x),
     "clamp": lambda s, x: ops.clamp(x, s["low"], s["high"]),

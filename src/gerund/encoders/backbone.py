@@ -1,0 +1,235 @@
+"""What the networks over pictures share: their published arrays checked and folded, and a class that runs them.
+
+A backbone turns frames into vectors of its own space; only an `Encoder` also knows texts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from gerund.encoders.checkpoint import Checkpoint, read_checkpoint, weight_file
+from gerund.encoders.engines import Precision, compile_graph
+from gerund.encoders.graph import Array, Graph, Tensor
+from gerund.encoders.legacy import MAGIC, read_legacy
+from gerund.errors import AssetError, UsageError
+from gerund.types import FloatArray, FrameArray, IntArray
+from gerund.video.transforms import resize_short_side
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
+KINETICS_STD = (0.22803, 0.22145, 0.216989)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution or linear map by the names of its published arrays.
+
+    Attributes:
+        name: prefix of ``.weight``, and of ``.bias`` where there is one.
+        shape: of the weight, ``[out, in, ...]``.
+        norm: prefix of the batch normalisation behind it; a layer without one has a bias.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    norm: str | None = None
+
+
+def read_arrays(path: Path) -> Checkpoint:
+    """Reads the weights in a file or a folder, whatever version of PyTorch wrote them.
+
+    Raises:
+        AssetError: there are none, or the file is damaged or of another kind.
+    """
+    file = weight_file(path)
+    with file.open("rb") as opened:
+        legacy = opened.read(len(MAGIC)) == MAGIC
+    return Checkpoint(read_legacy(file), (file,)) if legacy else read_checkpoint(file)
+
+
+def take(arrays: Mapping[str, Array], name: str, shape: Sequence[int], *, source: str | Path, where: str) -> FloatArray:
+    """One array as float32, once its shape is seen to be right.
+
+    Args:
+        arrays: a checkpoint.
+        name: of the array.
+        shape: that the architecture demands.
+        source: the file, for the message.
+        where: what the file should be and where to get it, for the message.
+
+    Raises:
+        AssetError: it is not there, or has another shape.
+    """
+    if name not in arrays:
+        raise AssetError(f"{source}: has no array {name!r}; expected {where}")
+    array = arrays[name]
+    if tuple(array.shape) != tuple(shape):
+        raise AssetError(f"{source}: {name} is {list(array.shape)}, not {list(shape)}; expected {where}")
+    return np.ascontiguousarray(array, np.float32)
+
+
+def fold(
+    arrays: Mapping[str, Array], layers: Iterable[Layer], *, eps: float, source: str | Path, where: str
+) -> dict[str, FloatArray]:
+    """Layers with their batch normalisation folded in, all shapes checked.
+
+    ``gamma (W x - mean) / sqrt(var + eps) + beta`` is linear in ``x``, so it is a weight and a bias.
+
+    Args:
+        arrays: a checkpoint by published names; what no layer asks for is left alone.
+        layers: the architecture.
+        eps: of the batch normalisation.
+        source: the file, for messages.
+        where: what the file should be and where to get it, for messages.
+
+    Returns:
+        ``{"<layer>.weight": [out, in, ...], "<layer>.bias": [out]}``, float32.
+
+    Raises:
+        AssetError: an array is missing or has another shape.
+    """
+    folded: dict[str, FloatArray] = {}
+    for layer in layers:
+        weight = take(arrays, f"{layer.name}.weight", layer.shape, source=source, where=where)
+        out = layer.shape[:1]
+        if layer.norm is None:
+            bias = take(arrays, f"{layer.name}.bias", out, source=source, where=where)
+        else:
+            gamma, beta, mean, var = (
+                take(arrays, f"{layer.norm}.{part}", out, source=source, where=where)
+                for part in ("weight", "bias", "running_mean", "running_var")
+            )
+            scale = gamma / np.sqrt(var + np.float32(eps))
+            weight = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+            bias = beta - mean * scale
+        folded[f"{layer.name}.weight"], folded[f"{layer.name}.bias"] = weight, bias
+    return folded
+
+
+def strip(arrays: Mapping[str, Array], *prefixes: str) -> dict[str, Array]:
+    """A checkpoint without the prefixes that training scripts put before its names, taken off in this order."""
+    bare = dict(arrays)
+    for prefix in prefixes:
+        bare = {name.removeprefix(prefix): array for name, array in bare.items()}
+    return bare
+
+
+def normalise(graph: Graph, frames: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Frames uint8 ``[..., 3]`` as ``(x / 255 - mean) / std`` for each colour."""
+    scale = 1 / (255 * np.array(std))
+    shift = np.array(mean) / np.array(std)
+    normalised: Tensor = graph.to_float(frames) * scale.astype(np.float32) - shift.astype(np.float32)
+    return normalised
+
+
+def square(frame: FrameArray, short_px: int, size_px: int, *, bicubic: bool = False) -> FrameArray:
+    """A picture's shorter side scaled to `short_px`, then its central square, placed as torchvision places it.
+
+    torchvision rounds an odd remainder half to even, `gerund.video.transforms.centre_crop` always rounds down.
+
+    Args:
+        frame: uint8 ``[H, W, 3]``.
+        short_px: shorter side after scaling.
+        size_px: side of the square, at most `short_px`.
+        bicubic: scale with bicubic instead of bilinear interpolation, both with antialiasing.
+
+    Returns:
+        uint8 ``[size_px, size_px, 3]``.
+
+    Example:
+        >>> picture = np.broadcast_to(np.arange(455, dtype=np.uint8)[None, :, None], (256, 455, 3))
+        >>> int(square(picture, 256, 224)[0, 0, 0])  # (455 - 224) / 2 = 115.5
+        116
+    """
+    resized = resize_short_side(frame, short_px, bicubic=bicubic)
+    top, left = (round((side - size_px) / 2) for side in resized.shape[:2])
+    return resized[top : top + size_px, left : left + size_px]
+
+
+class Backbone:
+    """A network from frames to vectors, ready to run.
+
+    Args:
+        graph: from ``frames``, uint8 ``[N, size, size, 3]`` or ``[N, T, size, size, 3]``, to ``[N, D]``.
+        checkpoint: the weights, for the fingerprint.
+        threads: how many threads to compute with; 0 takes every core.
+        precision: arithmetic; ``"auto"`` is bfloat16 where the processor has it.
+
+    Attributes:
+        name: what users call it.
+        dim: length of its vectors.
+        short_px: shorter side of a picture before the central square is cut.
+        size_px: side of that square.
+        bicubic: whether pictures are scaled with bicubic interpolation.
+    """
+
+    name: str
+    dim: int
+    short_px: int
+    size_px: int
+    bicubic = False
+
+    def __init__(
+        self, graph: Graph, checkpoint: Checkpoint, *, threads: int = 0, precision: Precision = "auto"
+    ) -> None:
+        self._checkpoint = Checkpoint({}, checkpoint.files)  # the graph has the arrays, only the hash is wanted
+        self._rank = len(graph.nodes[0].settings["shape"])
+        self._run = compile_graph(graph, threads=threads, precision=precision)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with the network, its weights and the arithmetic."""
+        recipe = (self.name, self._run.precision, self.short_px, self.size_px, self._checkpoint.sha256)
+        return hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]
+
+    def sample(self, num_frames: int) -> IntArray:
+        """Which frames of a video to look at: ``[N]`` pictures or ``[N, T]`` clips."""
+        raise NotImplementedError
+
+    def prepare(self, picture: FrameArray) -> FrameArray:
+        """One decoded picture ``[H, W, 3]`` as the network wants it, uint8 ``[size_px, size_px, 3]``."""
+        return square(picture, self.short_px, self.size_px, bicubic=self.bicubic)
+
+    def __call__(self, frames: FrameArray) -> FloatArray:
+        """Prepared pictures ``[N, h, w, 3]`` or clips ``[N, T, h, w, 3]`` to vectors, float32 ``[N, D]``.
+
+        Raises:
+            UsageError: frames of another shape.
+        """
+        if frames.ndim != self._rank or frames.shape[-3:] != (self.size_px, self.size_px, 3):
+            clips = "N, T" if self._rank == 5 else "N"
+            raise UsageError(
+                f"{self.name} takes frames [{clips}, {self.size_px}, {self.size_px}, 3], got {list(frames.shape)}"
+            )
+        return self._run(frames)
+
+
+def consecutive_clips(num_frames: int, length: int, count: int) -> IntArray:
+    """Clips of consecutive frames that begin at even distances; the last frame repeats where the video ends.
+
+    Source: LoCATe-GAT, section on sampling: ``period = max(num_frames // count, 1)``, clip i begins at ``i * period``.
+
+    Returns:
+        Frame numbers ``[N, length]`` with ``N = min(count, num_frames // period)``.
+
+    Raises:
+        UsageError: a number below 1.
+
+    Example:
+        >>> consecutive_clips(186, 16, 25)[:3, 0].tolist()
+        [0, 7, 14]
+        >>> consecutive_clips(3, 4, 2).tolist()
+        [[0, 1, 2, 2], [1, 2, 2, 2]]
+    """
+    if min(num_frames, length, count) < 1:
+        raise UsageError(f"num_frames, length and count must be above 0, got {num_frames}, {length} and {count}")
+    period = max(num_frames // count, 1)
+    starts = np.arange(min(count, num_frames // period)) * period
+    return np.asarray(np.minimum(starts[:, None] + np.arange(length), num_frames - 1), np.int64)

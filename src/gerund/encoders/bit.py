@@ -1,0 +1,190 @@
+"""BiT-M R50x1: 21,843 kinds of things in a picture, from a pre-activation ResNet-50 trained on ImageNet-21k.
+
+Source: Kolesnikov et al., "Big Transfer (BiT)", ECCV 2020: ResNet-v2 with group normalisation, and weight
+standardisation (Qiao et al., 2019), which is done here once, when the arrays are read. Pixels are those of Chen and
+Huang, "Elaborative Rehearsal", ICCV 2021.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from gerund.encoders.backbone import normalise, read_arrays, take
+from gerund.encoders.checkpoint import Checkpoint
+from gerund.encoders.engines import Precision
+from gerund.encoders.graph import Array, Graph, Tensor
+from gerund.encoders.objects import ObjectNetwork, Output, declare
+from gerund.errors import AssetError
+from gerund.types import FloatArray
+
+NUM_CLASSES = 21_843
+FEATURE_DIM = 2048
+BLOCKS = (3, 4, 6, 3)
+WIDTHS = (64, 128, 256, 512)
+
+_GROUPS = 32
+_GROUP_NORM_EPS = 1e-5
+_STANDARDISATION_EPS = 1e-10
+_UNIT_NAME = re.compile(r"resnet/block(\d+)/unit(\d+)/([abc])/(proj|group_norm|standardized_conv2d)")
+_WHERE = (
+    "BiT-M R50x1 with its ImageNet-21k head: storage.googleapis.com/bit_models/BiT-M-R50x1.npz, or model.safetensors "
+    "of timm/resnetv2_50x1_bit.goog_in21k on the model hub"
+)
+
+
+def standardise(weight: FloatArray) -> FloatArray:
+    """Every filter with mean 0 and variance 1 over its inputs; the network was trained so, hence done once and for all.
+
+    Args:
+        weight: ``[out, in, h, w]``.
+    """
+    axes = tuple(range(1, weight.ndim))
+    mean = weight.mean(axis=axes, keepdims=True, dtype=np.float64)
+    variance = weight.var(axis=axes, keepdims=True, dtype=np.float64)
+    return np.asarray((weight - mean) / np.sqrt(variance + _STANDARDISATION_EPS), np.float32)
+
+
+def _units() -> list[tuple[str, int, int, int]]:
+    """Name, channels in, width and stride of the 16 units, by timm's names."""
+    units = []
+    into = 64
+    for stage, (count, width) in enumerate(zip(BLOCKS, WIDTHS, strict=True)):
+        for unit in range(count):
+            units.append((f"stages.{stage}.blocks.{unit}", into, width, 2 if unit == 0 and stage > 0 else 1))
+            into = 4 * width
+    return units
+
+
+def convert(
+    arrays: Mapping[str, Array], *, num_classes: int = NUM_CLASSES, source: str | Path = "arrays"
+) -> dict[str, FloatArray]:
+    """The published arrays by one set of names, with every convolution's weight standardised.
+
+    Args:
+        arrays: the ``.npz`` of the authors (kernels ``[h, w, in, out]``) or timm's state dict.
+        num_classes: of the head.
+        source: the file, for messages.
+
+    Raises:
+        AssetError: an array is missing or has another shape.
+    """
+    named = {_name(name): _layout(array) if name.startswith("resnet/") else array for name, array in arrays.items()}
+
+    def get(name: str, *shape: int) -> FloatArray:
+        return take(named, name, shape, source=source, where=_WHERE)
+
+    weights = {"stem.conv.weight": standardise(get("stem.conv.weight", 64, 3, 7, 7))}
+    for name, into, width, _ in _units():
+        shapes = {1: (width, into, 1, 1), 2: (width, width, 3, 3), 3: (4 * width, width, 1, 1)}
+        for place, shape in shapes.items():
+            for part in ("weight", "bias"):
+                weights[f"{name}.norm{place}.{part}"] = get(f"{name}.norm{place}.{part}", shape[1])
+            weights[f"{name}.conv{place}.weight"] = standardise(get(f"{name}.conv{place}.weight", *shape))
+        if name.endswith("blocks.0"):
+            key = f"{name}.downsample.conv.weight"
+            weights[key] = standardise(get(key, 4 * width, into, 1, 1))
+    for part in ("weight", "bias"):
+        weights[f"norm.{part}"] = get(f"norm.{part}", FEATURE_DIM)
+    weights["head.fc.weight"] = get("head.fc.weight", num_classes, FEATURE_DIM, 1, 1)[:, :, 0, 0]
+    weights["head.fc.bias"] = get("head.fc.bias", num_classes)
+    return weights
+
+
+def _layout(array: Array) -> Array:
+    return array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
+
+
+def _name(name: str) -> str:
+    """``resnet/block1/unit01/a/group_norm/gamma`` as ``stages.0.blocks.0.norm1.weight``; other names stay."""
+    kind = "bias" if name.endswith(("/beta", "/bias")) else "weight"
+    for start, ours in (("root_block", "stem.conv"), ("group_norm", "norm"), ("head", "head.fc")):
+        if name.startswith(f"resnet/{start}/"):
+            return f"{ours}.{kind}"
+    if not (found := _UNIT_NAME.match(name)):
+        return name
+    block, unit, place, part = found.groups()
+    number = "abc".index(place) + 1
+    layer = {"proj": "downsample.conv", "group_norm": f"norm{number}"}.get(part, f"conv{number}")
+    return f"stages.{int(block) - 1}.blocks.{int(unit) - 1}.{layer}.{kind}"
+
+
+def build(weights: Mapping[str, FloatArray], *, size_px: int = 224, output: Output = "logits") -> Graph:
+    """Writes BiT R50x1 down as a graph.
+
+    Args:
+        weights: what `convert` returned; the widths are read from them.
+        size_px: side of the pictures, a multiple of 32.
+        output: class scores or the 2048 numbers behind them.
+
+    Returns:
+        A graph from ``frames`` uint8 ``[N, size_px, size_px, 3]`` to float32 ``[N, K]`` or ``[N, 2048]``.
+    """
+    graph = Graph("bit-m-r50x1")
+    frames = graph.input("frames", [-1, size_px, size_px, 3], "uint8")
+    x = graph.transpose(normalise(graph, frames, [0.5] * 3, [0.5] * 3), [0, 3, 1, 2])
+
+    def conv(x: Tensor, name: str, stride: int = 1) -> Tensor:
+        weight = weights[f"{name}.weight"]
+        pad = [weight.shape[2] // 2] * 2
+        return graph.convolution(x, weight, stride=[stride] * 2, before=pad, after=pad)
+
+    def norm_relu(x: Tensor, name: str, side: int) -> Tensor:
+        gamma, beta = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        groups = graph.record("standardise", graph.reshape(x, [0, _GROUPS, -1]), eps=_GROUP_NORM_EPS)
+        y = graph.reshape(groups, [0, len(gamma), side, side])
+        return graph.relu(y * gamma.reshape(1, -1, 1, 1) + beta.reshape(1, -1, 1, 1))
+
+    x = graph.pad(conv(x, "stem.conv", stride=2), [0, 0, 1, 1], [0, 0, 1, 1])
+    x = graph.max_pool(x, [3, 3], [2, 2], [0, 0], [0, 0])  # its zeros compete with negative values, unlike padding
+    side = size_px // 4
+    for name, _, _, stride in _units():
+        first = norm_relu(x, f"{name}.norm1", side)
+        shortcut = conv(first, f"{name}.downsample.conv", stride) if name.endswith("blocks.0") else x
+        y = norm_relu(conv(first, f"{name}.conv1"), f"{name}.norm2", side)
+        y = conv(y, f"{name}.conv2", stride)
+        side //= stride
+        x = conv(norm_relu(y, f"{name}.norm3", side), f"{name}.conv3") + shortcut
+    features = graph.mean(norm_relu(x, "norm", side), [2, 3])
+    declare(graph, features, weights["head.fc.weight"], weights["head.fc.bias"], output)
+    return graph
+
+
+class Bit(ObjectNetwork):
+    """Pictures to scores of the 21,843 classes of ImageNet-21k.
+
+    Args:
+        file: ``BiT-M-R50x1.npz`` of the authors, or timm's safetensors.
+        output: class scores, or the 2048 numbers behind them.
+        threads: how many threads to compute with; 0 takes every core.
+        precision: arithmetic; ``"auto"`` is bfloat16 where the processor has it.
+
+    Raises:
+        AssetError: the file is not BiT-M R50x1 with its ImageNet-21k head.
+    """
+
+    short_px = 256
+    size_px = 224
+
+    def __init__(
+        self, file: Path, *, output: Output = "logits", threads: int = 0, precision: Precision = "auto"
+    ) -> None:
+        self.name = f"bit-m-r50x1-{output}"
+        self.dim = NUM_CLASSES if output == "logits" else FEATURE_DIM
+        checkpoint = _read(file)
+        weights = convert(checkpoint.tensors, source=file)
+        super().__init__(build(weights, output=output), checkpoint, threads=threads, precision=precision)
+
+
+def _read(file: Path) -> Checkpoint:
+    if file.suffix != ".npz":
+        return read_arrays(file)
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return Checkpoint({name: archive[name] for name in archive.files}, (file,))
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise AssetError(f"{file}: cannot be read; {error}; expected {_WHERE}") from error

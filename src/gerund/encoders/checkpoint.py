@@ -1,0 +1,299 @@
+"""Weight files as plain arrays, without torch and without running anything that a file may hold.
+
+Three kinds are read: safetensors, whole or in shards; PyTorch's zip archives of tensors in dicts; and TorchScript
+archives such as OpenAI's CLIP files, of which only the tensors are taken. The pickles inside the last two go through
+an unpickler that knows a handful of names and refuses the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import numpy as np
+
+from gerund.encoders.graph import Array
+from gerund.errors import AssetError
+from gerund.types import FloatArray
+
+_IN_A_FOLDER = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "open_clip_model.safetensors",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "open_clip_pytorch_model.bin",
+)
+_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+_SAFETENSORS_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+_STORAGE_TYPES = {
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "BFloat16Storage": "<u2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "<i1",
+    "ByteStorage": "<u1",
+    "BoolStorage": "<u1",
+}
+_NESTED = ("state_dict", "model_state_dict", "model", "weights")
+"""Where training scripts keep the tensors beside epoch numbers and optimisers."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The floating-point tensors of a model and the files they came from.
+
+    Attributes:
+        tensors: float32 arrays by the names that the files use. Those of float32 safetensors are read when touched.
+        files: every file that was read.
+    """
+
+    tensors: dict[str, FloatArray]
+    files: tuple[Path, ...]
+
+    @cached_property
+    def sha256(self) -> str:
+        """One digest over the content of all files."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Reads the weights in a file or a folder.
+
+    Args:
+        path: a weight file, the index of a sharded one, or a folder that holds one of them under its usual name or as
+            the only weight file in it.
+
+    Raises:
+        AssetError: there are no weights, the file is damaged or of another kind, or its pickle asks for anything but
+            tensors in dicts.
+    """
+    file = weight_file(path)
+    if file.suffix != ".json":
+        return Checkpoint(_read_file(file), (file,))
+    try:
+        names = sorted(set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values()))
+        if not names or any(PurePosixPath(name).name != name for name in names):
+            raise ValueError("it does not list files of its own folder")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AssetError(f"{file}: expected the index of a sharded checkpoint; {error}") from error
+    shards = tuple(file.parent / name for name in names)
+    for shard in shards:
+        if not shard.is_file():
+            raise AssetError(f"{file}: the shard {shard.name} is missing; download the whole checkpoint")
+    tensors: dict[str, FloatArray] = {}
+    for shard in shards:
+        tensors.update(_read_file(shard))
+    return Checkpoint(tensors, (file, *shards))
+
+
+def weight_file(path: Path) -> Path:
+    """The weight file that `read_checkpoint` reads.
+
+    Raises:
+        AssetError: there is none, or no way to tell which of several.
+    """
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise AssetError(f"{path}: no such file or folder; give a weight file or a folder with one")
+    for name in _IN_A_FOLDER:
+        if (path / name).is_file():
+            return path / name
+    found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise AssetError(f"{path}: holds {', '.join(file.name for file in found)}; name the one to read")
+    raise AssetError(f"{path}: holds no weights; expected {_IN_A_FOLDER[0]}, a sharded index, or one .pt file")
+
+
+def _read_file(path: Path) -> dict[str, FloatArray]:
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+        if path.suffix == ".safetensors" or start[8:] == b"{":
+            return _read_safetensors(path)
+        if zipfile.is_zipfile(path):
+            return _read_archive(path)
+    except OSError as error:
+        raise AssetError(f"{path}: cannot be read; {error}") from error
+    raise AssetError(
+        f"{path}: neither safetensors nor a PyTorch zip archive (files saved before PyTorch 1.6 are not read); save it "
+        "as safetensors"
+    )
+
+
+def _read_safetensors(path: Path) -> dict[str, FloatArray]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np"):
+            pass  # checks that the header is sound and that every tensor lies inside the file
+    except SafetensorError as error:
+        raise AssetError(f"{path}: damaged, or not safetensors ({error}); download it again") from error
+    data = np.memmap(path, np.uint8, "r")
+    begin = 8 + int.from_bytes(data[:8].tobytes(), "little")
+    header = json.loads(data[8:begin].tobytes())
+    tensors = {}
+    for name, entry in header.items():
+        if name != "__metadata__" and entry["dtype"] in _SAFETENSORS_TYPES:
+            first, last = entry["data_offsets"]
+            raw = data[begin + first : begin + last].view(_SAFETENSORS_TYPES[entry["dtype"]])
+            tensors[name] = _to_float32(raw.reshape(entry["shape"]))
+    return tensors
+
+
+def _to_float32(array: Array) -> FloatArray:
+    """Any width of floating point as float32; 16-bit whole numbers are the upper halves of float32 (bfloat16)."""
+    if array.dtype == np.uint16:
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return np.asarray(array, np.float32)
+
+
+def _read_archive(path: Path) -> dict[str, FloatArray]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pickles = [name for name in archive.namelist() if PurePosixPath(name).parts[1:] == ("data.pkl",)]
+            if len(pickles) != 1:
+                raise AssetError(f"{path}: a zip file, but not one that PyTorch wrote (no data.pkl in it)")
+            root = PurePosixPath(pickles[0]).parts[0]
+            order = f"{root}/byteorder"
+            if order in archive.namelist() and archive.read(order) != b"little":
+                raise pickle.UnpicklingError("its numbers are big-endian")
+            with archive.open(pickles[0]) as file:
+                tree = _TensorUnpickler(file, archive, root).load()
+        for key in _NESTED:
+            if isinstance(tree, Mapping) and isinstance(tree.get(key), Mapping | _Module):
+                tree = tree[key]
+        floats = {name: value for name, value in _leaves(tree) if value.dtype.kind == "f" or value.dtype == np.uint16}
+        tensors = {name: _to_float32(value) for name, value in floats.items()}
+    except (
+        *(pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, TypeError, AttributeError, ValueError),
+        *(IndexError, RecursionError, OverflowError, NotImplementedError, UnicodeDecodeError),
+    ) as error:
+        raise AssetError(f"{path}: not a file of plain tensors; {error}") from error
+    if not tensors:
+        raise AssetError(f"{path}: holds no tensors")
+    return tensors
+
+
+def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
+    """Tensors in dicts and modules, under dotted names."""
+    items = tree.state if isinstance(tree, _Module) else tree
+    if isinstance(items, Mapping):
+        for key, value in items.items():
+            if isinstance(value, np.ndarray):
+                yield f"{prefix}{key}", value
+            elif isinstance(value, Mapping | _Module):
+                yield from _leaves(value, f"{prefix}{key}.")
+
+
+class _Module:
+    """Stands for every class of a TorchScript archive: it holds attributes and does nothing."""
+
+    __slots__ = ("state",)
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {}
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state if isinstance(state, dict) else {}
+
+
+class _Call:
+    """A function that a pickle may call but not alter."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("the pickle tries to alter a function")
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    """Loads tensors in dicts and inert modules; any other name that the pickle asks for is refused."""
+
+    def __init__(self, file: IO[bytes], archive: zipfile.ZipFile, root: str) -> None:
+        super().__init__(file)
+        self._archive = archive
+        self._root = root
+        self._storages: dict[str, Array] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _FUNCTIONS:
+            return _Call(_FUNCTIONS[module, name])
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module == "torch" and name in _STORAGE_TYPES:
+            return name
+        if module == "__torch__" or module.startswith("__torch__."):
+            return type(name, (_Module,), {"__slots__": ()})
+        raise pickle.UnpicklingError(
+            f"its pickle asks for {module}.{name}, which is not on the allow-list; save the state dict as safetensors"
+        )
+
+    def persistent_load(self, identity: Any) -> Array:
+        """The numbers of one storage, ``[numel]``."""
+        kind, storage, key, _, count = identity
+        if kind != "storage" or storage not in _STORAGE_TYPES or not isinstance(key, str):
+            raise pickle.UnpicklingError(f"unknown storage {identity!r}")
+        if key not in self._storages:
+            entry = self._archive.getinfo(f"{self._root}/data/{key}")
+            dtype = np.dtype(_STORAGE_TYPES[storage])
+            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != count * dtype.itemsize:
+                raise pickle.UnpicklingError(f"storage {key} should hold {count} numbers of type {storage}")
+            self._storages[key] = np.frombuffer(self._archive.read(entry), dtype)
+        return self._storages[key]
+
+
+def _rebuild_tensor(storage: Array, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> Array:
+    """A tensor as a view of its storage.
+
+    Raises:
+        pickle.UnpicklingError: it reaches beyond the storage.
+    """
+    numbers = [offset, *shape, *strides]
+    if len(shape) != len(strides) or not all(type(number) is int and number >= 0 for number in numbers):
+        raise pickle.UnpicklingError(f"a tensor of shape {shape} with strides {strides} from {offset}")
+    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    if 0 in shape:
+        return np.zeros(shape, storage.dtype)
+    if last >= len(storage):
+        raise pickle.UnpicklingError(f"a tensor of shape {shape} reaches beyond its {len(storage)} numbers")
+    steps = [stride * storage.itemsize for stride in strides]
+    return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps, writeable=False)
+
+
+def _first(value: Any, *_: Any) -> Any:
+    return value
+
+
+_FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_parameter"): _first,
+    ("torch", "Size"): tuple,
+    **{("torch.jit._pickle", f"build_{kind}list"): _first for kind in ("int", "double", "bool", "tensor")},
+    ("torch.jit._pickle", "restore_type_tag"): _first,
+}
+"""What a pickle may call, and what is called in its place."""

@@ -1,0 +1,361 @@
+"""CLIP, SigLIP 2 and Perception Encoder: pictures and texts into one space, frame by frame."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gerund.encoders.base import Window, unit
+from gerund.encoders.checkpoint import read_checkpoint
+from gerund.encoders.clip import image_graph, text_graph
+from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
+from gerund.encoders.graph import Graph
+from gerund.encoders.layouts import (
+    Architecture,
+    check_weights,
+    from_hub_config,
+    from_open_clip,
+    from_shapes,
+    to_hub_names,
+)
+from gerund.encoders.tokenizer import TextTokens
+from gerund.errors import AssetError, UsageError
+from gerund.text.classes import ClassSpace, to_words
+from gerund.types import FloatArray, FrameArray, IntArray
+from gerund.video.reader import Video
+from gerund.video.sampling import dense_times, segment_centres
+from gerund.video.transforms import centre_crop, resize_short_side
+
+PROMPTS = ("a video of a person {}", "a video of {}", "a photo of a person {}", "{}")
+"""What stands for a class that has no texts of its own: step D.7 of the project's localisation specification."""
+
+_FRAMES = 16
+_DENSE_HZ = 4.0
+_TEXT_BATCH = 32
+_OPENAI_MEAN, _OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+_HALF = (0.5, 0.5, 0.5)
+_TIME_SLACK_S = 1e-6
+
+
+@dataclass(frozen=True)
+class PictureRule:
+    """How a picture becomes what the network looks at.
+
+    Attributes:
+        size_px: side of the square that comes out.
+        short_px: the shorter side is scaled to this and the central square cut out; None squashes the whole picture.
+        bicubic: which filter scales, with antialiasing; else bilinear.
+        mean: of each colour in [0, 1], for the network's first product.
+        std: see `mean`.
+    """
+
+    size_px: int
+    short_px: int | None
+    bicubic: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, picture: FrameArray) -> FrameArray:
+        """A picture ``[H, W, 3]`` as uint8 ``[size, size, 3]``, equal to the reference processors to the bit."""
+        if self.short_px is not None:
+            return centre_crop(resize_short_side(picture, self.short_px, bicubic=self.bicubic), self.size_px)
+        if picture.shape[:2] == (self.size_px, self.size_px):
+            return picture
+        method = Image.Resampling.BICUBIC if self.bicubic else Image.Resampling.BILINEAR
+        return np.asarray(Image.fromarray(picture).resize((self.size_px, self.size_px), method))
+
+
+class ContrastiveEncoder:
+    """Frames and texts to unit vectors with a model whose two towers were trained on pairs of pictures and texts.
+
+    Args:
+        path: a folder in the hub's layout (`config.json`, `preprocessor_config.json`, weights, tokenizer), one in
+            Open-CLIP's (`open_clip_config.json`), or a weight file of OpenAI's CLIP or of Perception Encoder.
+        name: what users call the model.
+        tokenizer: a folder or file with the vocabulary, where it does not lie beside the weights.
+        engine: what computes, as `gerund.encoders.engines.compile_graph` takes it.
+        precision: see `engine`. Of int8 the text network takes no part.
+        device: see `engine`.
+        threads: how many threads to compute with; 0 takes every core.
+        batch: how many frames are encoded together.
+
+    Raises:
+        AssetError: a file is missing or damaged, or the weights are not what the configuration says.
+        UsageError: the engine, precision and device cannot be had together here.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str,
+        tokenizer: Path | None = None,
+        engine: EngineName = "auto",
+        precision: Precision = "auto",
+        device: Device = "auto",
+        threads: int = 0,
+        batch: int = 16,
+    ) -> None:
+        self.name = name
+        self.batch = batch
+        self._setup = choose(engine, precision, device)
+        self._asked = precision
+        self._threads = threads
+        self._folder = path if path.is_dir() else path.parent
+        config = _read_config(path)
+        self._checkpoint = read_checkpoint(path)
+        self._weights = to_hub_names(self._checkpoint.tensors)
+        self.architecture, self.pictures = _describe(path, config, self._weights)
+        check_weights(self._weights, self.architecture, str(path))
+        self.dim = self.architecture.dim
+        self.logit_scale = float(np.exp(self._weights["logit_scale"].astype(np.float64)).item())
+        self._tokenizer_path = tokenizer or self._folder
+        self._last_classes: tuple[ClassSpace, FloatArray] | None = None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with the weights, the sizes, the preprocessing, the sampling and the arithmetic."""
+        settled = self._asked != "auto" or self._setup.precision == "fp32"
+        precision = self._setup.precision if settled else self._image_network.precision
+        recipe = [astuple(self.architecture), astuple(self.pictures), precision, _DENSE_HZ, _FRAMES, PROMPTS]
+        return hashlib.sha256(repr((self._checkpoint.sha256, recipe)).encode()).hexdigest()[:16]
+
+    def sample(self, video: Video, *, dense: bool) -> list[Window]:
+        """Single frames: the centres of 16 equal parts of the video, or when dense four a second.
+
+        Every frame speaks for its part. A frame that would be asked for twice, in a very short or slow video, is
+        asked for once.
+        """
+        if dense:
+            moments_s = dense_times(video.duration_s, _DENSE_HZ)
+            frames = video.frames_at(moments_s)
+            borders = np.searchsorted(video.times_s, moments_s - 0.5 / _DENSE_HZ - _TIME_SLACK_S)
+        else:
+            frames = segment_centres(video.num_frames, _FRAMES)
+            borders = np.arange(_FRAMES) * video.num_frames // _FRAMES
+        numbers, first = np.unique(frames, return_index=True)
+        starts = np.clip(borders[first], np.append(0, numbers[:-1] + 1), numbers)
+        starts[0] = 0
+        ends = np.append(starts[1:], video.num_frames)
+        return [
+            Window(numbers[place : place + 1], np.array([[starts[place], ends[place]]]))
+            for place in range(len(numbers))
+        ]
+
+    def prepare(self, picture: FrameArray) -> FrameArray:
+        """One decoded picture ``[H, W, 3]`` scaled and cut as the checkpoint says, uint8 ``[size, size, 3]``."""
+        return self.pictures(picture)
+
+    def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """Prepared frames ``[B, T, size, size, 3]`` to unit vectors ``[B, T, dim]``, one for each frame."""
+        vectors = self.encode_pictures(frames.reshape(-1, *frames.shape[2:]))
+        return vectors.reshape(*frames.shape[:2], self.dim)
+
+    def encode_pictures(self, pictures: FrameArray, *, normalise: bool = True) -> FloatArray:
+        """Prepared pictures to vectors.
+
+        Args:
+            pictures: uint8 ``[N, size, size, 3]``, as `prepare` gives them.
+            normalise: make the vectors unit vectors; else they are what the network's last layer says.
+
+        Returns:
+            ``[N, dim]``; a picture has the same vector whatever its neighbours.
+
+        Raises:
+            UsageError: the pictures are of another size or type.
+        """
+        size = self.architecture.image.size_px
+        if pictures.dtype != np.uint8 or pictures.shape[1:] != (size, size, 3):
+            raise UsageError(f"pictures must be uint8 [N, {size}, {size}, 3], got {pictures.dtype} {pictures.shape}")
+        vectors = np.zeros((len(pictures), self.dim), np.float32)
+        for begin in range(0, len(pictures), self.batch):
+            part = slice(begin, begin + self.batch)
+            vectors[part] = self._image_network(np.ascontiguousarray(pictures[part]))
+        return unit(vectors) if normalise else vectors
+
+    def encode_texts(self, texts: Sequence[str], *, normalise: bool = True, truncate: bool = False) -> FloatArray:
+        """Texts to vectors ``[N, dim]``.
+
+        Args:
+            texts: any number; those of one length are encoded together.
+            normalise: make the vectors unit vectors; else they are what the network's last layer says.
+            truncate: cut texts that are too long for the model; `overlong` says which those are.
+
+        Raises:
+            AssetError: there is no tokenizer.
+            UsageError: a text is too long and `truncate` is not set.
+        """
+        rows = self._tokens(texts, truncate=truncate)
+        order = sorted(range(len(rows)), key=lambda place: len(rows[place]))  # like lengths together: little padding
+        vectors = np.zeros((len(rows), self.dim), np.float32)
+        for begin in range(0, len(order), _TEXT_BATCH):
+            places = order[begin : begin + _TEXT_BATCH]
+            ids = np.zeros((len(places), len(rows[places[-1]])), np.int64)
+            read = np.zeros_like(ids)
+            for line, place in enumerate(places):
+                ids[line, : len(rows[place])] = rows[place]
+                read[line, self._place_to_read(rows[place])] = 1
+            vectors[places] = self._text_network(ids, read)
+        return unit(vectors) if normalise else vectors
+
+    def overlong(self, texts: Sequence[str]) -> list[str]:
+        """Those of the texts that are longer than the model can take, and would be cut."""
+        return self._tokens.overlong(texts)
+
+    def encode_classes(self, classes: ClassSpace) -> FloatArray:
+        """Classes to unit vectors ``[C, dim]``: the mean of the unit vectors of each class's texts.
+
+        A class that has no text but its name is put into the sentences of `PROMPTS`, in lower case.
+
+        Raises:
+            UsageError: a text is too long.
+        """
+        if self._last_classes is not None and self._last_classes[0] == classes:
+            return self._last_classes[1]
+        texts = [_texts_of(name, given) for name, given in zip(classes.names, classes.texts, strict=True)]
+        vectors = self.encode_texts([text for group in texts for text in group])
+        bounds = np.cumsum([0, *map(len, texts)])
+        means = [vectors[bounds[place] : bounds[place + 1]].mean(axis=0) for place in range(len(texts))]
+        self._last_classes = (classes, unit(np.stack(means)))
+        return self._last_classes[1]
+
+    def hubness(self, class_vectors: FloatArray) -> FloatArray:
+        """No class is held to be nearer to videos of any kind than another: zeros ``[C]``."""
+        return np.zeros(len(class_vectors), np.float32)
+
+    def unfamiliar(self, classes: ClassSpace) -> list[str]:
+        """None: what a model of pictures and captions has never seen is not known beforehand."""
+        return []
+
+    def remarks(self) -> list[str]:
+        """How well int8 agrees with float32."""
+        return [f"int8 image network: {self._image_network.agreement}"] if self._setup.precision == "int8" else []
+
+    def graphs(self) -> dict[str, Graph]:
+        """The two towers: pictures and token numbers to embeddings, not yet at unit length."""
+        net, look = self.architecture, self.pictures
+        return {"image": image_graph(self._weights, net, look.mean, look.std), "text": text_graph(self._weights, net)}
+
+    def _place_to_read(self, row: IntArray) -> int:
+        text = self.architecture.text
+        if not text.causal:
+            return len(row) - 1
+        return int(np.argmax(row if text.end is None else row == text.end))
+
+    @cached_property
+    def _tokens(self) -> TextTokens:
+        text = self.architecture.text
+        return TextTokens(
+            self._tokenizer_path, context=text.context, vocabulary=text.vocabulary, padded=not text.causal
+        )
+
+    @cached_property
+    def _image_network(self) -> Engine:
+        return self._compile(self.graphs()["image"], self._asked)
+
+    @cached_property
+    def _text_network(self) -> Engine:
+        return self._compile(self.graphs()["text"], "auto" if self._asked == "int8" else self._asked)
+
+    def _compile(self, graph: Graph, precision: Precision) -> Engine:
+        engine, device = self._setup.engine, self._setup.device
+        return compile_graph(graph, engine=engine, precision=precision, device=device, threads=self._threads)
+
+
+def _texts_of(name: str, texts: Sequence[str]) -> list[str]:
+    if tuple(texts) != (name,):
+        return list(texts)
+    words = to_words(name).lower()
+    return [prompt.format(words) for prompt in PROMPTS]
+
+
+def _read_config(path: Path) -> dict[str, Any] | None:
+    """The configuration beside the weights; None where there is none and none is needed."""
+    folder = path if path.is_dir() else path.parent
+    for name in ("config.json", "open_clip_config.json"):
+        if (folder / name).is_file():
+            config = _read_json(folder / name)
+            if "model_type" in config or "model_cfg" in config:
+                return config
+    if path.is_dir() and not any(path.glob("*.pt")):
+        raise AssetError(f"{path}: no config.json; download the whole model, not its weights alone")
+    return None
+
+
+def _describe(
+    path: Path, config: dict[str, Any] | None, weights: Mapping[str, FloatArray]
+) -> tuple[Architecture, PictureRule]:
+    folder = path if path.is_dir() else path.parent
+    if config is None:
+        net = from_shapes(weights, str(path))
+        size = net.image.size_px
+        if net.image.rotary:
+            return net, PictureRule(size, None, False, _HALF, _HALF)
+        return net, PictureRule(size, size, True, _OPENAI_MEAN, _OPENAI_STD)
+    if "model_cfg" in config:
+        net = from_open_clip(config["model_cfg"], weights, str(folder))
+        return net, _open_clip_rule(config.get("preprocess_cfg") or {}, net.image.size_px)
+    net = from_hub_config(config, str(folder / "config.json"))
+    return net, _hub_rule(folder, net.image.size_px)
+
+
+def _open_clip_rule(settings: Mapping[str, Any], size_px: int) -> PictureRule:
+    """Open-CLIP's preprocessing; what it does not say is OpenAI's."""
+    squash = settings.get("resize_mode", "shortest") == "squash"
+    bicubic = settings.get("interpolation", "bicubic") == "bicubic"
+    mean, std = (tuple(settings.get(key, value)) for key, value in (("mean", _OPENAI_MEAN), ("std", _OPENAI_STD)))
+    return PictureRule(size_px, None if squash else size_px, bicubic, mean, std)
+
+
+def _hub_rule(folder: Path, size_px: int) -> PictureRule:
+    """The preprocessing that a checkpoint in the hub's layout asks for.
+
+    Raises:
+        AssetError: the file is missing, or asks for something else than scaling, cutting and normalising.
+    """
+    file = folder / "preprocessor_config.json"
+    if file.is_file():
+        settings = _read_json(file)
+    elif (folder / "processor_config.json").is_file():
+        file = folder / "processor_config.json"
+        settings = _read_json(file).get("image_processor") or {}
+    else:
+        raise AssetError(f"{folder}: no preprocessor_config.json, which says how pictures are scaled; download it too")
+    try:
+        size = settings.get("size", size_px)
+        size = size if isinstance(size, dict) else {"shortest_edge": size}
+        crop = settings.get("crop_size", size_px)
+        crop = crop if isinstance(crop, dict) else {"height": crop, "width": crop}
+        filters = {int(Image.Resampling.BILINEAR): False, int(Image.Resampling.BICUBIC): True}
+        bicubic = filters[settings.get("resample", int(Image.Resampling.BICUBIC))]
+        short = int(size.get("shortest_edge", 0))
+        centred = short > 0 and settings.get("do_center_crop", True)
+        out = (crop["height"], crop["width"]) if centred else (size["height"], size["width"])
+        mean, std = (tuple(float(value) for value in settings[key]) for key in ("image_mean", "image_std"))
+        steps = [settings.get(key, True) for key in ("do_resize", "do_rescale", "do_normalize")]
+        scale = settings.get("rescale_factor", 1 / 255)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise AssetError(f"{file}: not the preprocessing of such a model; {error!r}") from error
+    if out != (size_px, size_px) or (centred and short < size_px) or len(mean) != 3 or len(std) != 3:
+        raise AssetError(f"{file}: makes pictures of {out} from size {size}, the network takes {size_px} x {size_px}")
+    if not all(steps) or abs(scale * 255 - 1) > 1e-6:
+        raise AssetError(f"{file}: leaves out scaling, rescaling or normalising, which this model needs")
+    return PictureRule(size_px, short if centred else None, bicubic, mean, std)
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AssetError(f"{file}: cannot be read as JSON; {error}") from error
+    if not isinstance(content, dict):
+        raise AssetError(f"{file}: expected an object, got {type(content).__name__}")
+    return content

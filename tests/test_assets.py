@@ -23,6 +23,7 @@ from gerund.assets import (
     ASSETS,
     MODELS,
     cache_dir,
+    derived,
     fetch,
     find_asset,
     install,
@@ -32,6 +33,7 @@ from gerund.assets import (
     path_of,
     store,
     transfer,
+    verified,
     verify,
 )
 from gerund.assets.catalog import Archive, Asset, InArchive, OnHub
@@ -356,8 +358,8 @@ def test_a_truncated_file_is_not_here(shop):
     assert is_here(asset)
 
 
-def test_verify_deletes_a_changed_file(shop):
-    """Bytes that changed at the same length are found by their hash and removed; intact ones stay."""
+def test_a_changed_file_is_found_and_replaced(shop, monkeypatch):
+    """Bytes that changed at the same length are found by their hash; reading them fetches the right ones again."""
     asset = shop.publish({"a": b"0123456789"})
     path = fetch(asset)
     assert verify(asset) and path.exists()
@@ -365,8 +367,32 @@ def test_verify_deletes_a_changed_file(shop):
     path.write_bytes(b"0123x56789")
     assert is_here(asset)  # the length alone cannot tell
     assert not verify(asset)
-    assert not path.exists()
-    assert not verify(asset)  # and an absent file is not verified
+    monkeypatch.setenv("GERUND_OFFLINE", "1")
+    with pytest.raises(AssetError, match="GERUND_OFFLINE"):
+        verified(asset)
+    assert path.exists()  # nothing is thrown away before there is something better
+    monkeypatch.delenv("GERUND_OFFLINE")
+    assert verified(asset).read_bytes() == b"0123456789"
+
+
+def test_derived_bytes_are_made_once_and_sealed(shop, monkeypatch):
+    """What was computed is kept; changed bytes are computed again; an unwritable cache still gives the answer."""
+    made = []
+
+    def make():
+        made.append(1)
+        return b"result"
+
+    assert [derived("thing", make) for _ in range(3)] == [b"result"] * 3
+    assert len(made) == 1
+    kept = cache_dir() / "derived" / "thing"
+    for damage in (b"resulx", b""):
+        kept.write_bytes(damage)
+        assert derived("thing", make) == b"result"
+    assert len(made) == 3
+    monkeypatch.setattr(store.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    assert derived("other", make) == b"result"
+    assert not list((cache_dir() / "derived").glob("other*"))
 
 
 def test_a_damaged_package_in_the_cache_is_fetched_again(shop):

@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -172,6 +173,83 @@ def test_an_unwritable_page_is_refused_before_the_work(run, tmp_path):
     video = write_colours(tmp_path / "a.mp4", ["red"])
     result = run("locate", video, "--actions", ACTIONS, "--html", tmp_path / "no" / "x.html")
     assert result.exit_code == 2
+
+
+def test_a_wrong_command_empties_nothing(run, tmp_path):
+    """An earlier result survives a command that ends as a usage error."""
+    keep = tmp_path / "keep.jsonl"
+    keep.write_text("precious\n")
+    video = write_colours(tmp_path / "a.mp4", ["red"])
+    assert run("classify", video, "--actions", "missing.txt", "--json", keep).exit_code == 2
+    assert keep.read_text() == "precious\n"
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv", "--html"])
+def test_an_output_never_overwrites_a_video(run, tmp_path, option):
+    """An output with the name of an input is refused, however it is spelled."""
+    video = write_colours(tmp_path / "a.mp4", ["red"])
+    before = video.read_bytes()
+    result = run("locate", tmp_path, "--actions", ACTIONS, option, tmp_path / "x" / ".." / "a.mp4")
+    assert result.exit_code == 2
+    assert video.read_bytes() == before
+
+
+def test_two_outputs_in_one_file_are_refused(run, tmp_path):
+    """JSON and CSV may not share a file."""
+    video = write_colours(tmp_path / "a.mp4", ["red"])
+    result = run("classify", video, "--actions", ACTIONS, "--json", tmp_path / "o", "--csv", tmp_path / "o")
+    assert result.exit_code == 2
+    assert "two outputs" in result.stderr
+
+
+def test_videos_of_one_name_keep_their_subtitles_apart(run, tmp_path):
+    """In a folder of subtitles the videos keep the places they have to each other."""
+    paths = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        paths.append(write_colours(tmp_path / name / "x.mp4", ["red", "green"]))
+    assert run("locate", *paths, "--actions", ACTIONS, "--vtt", tmp_path / "subs").exit_code == 0
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in (tmp_path / "subs").rglob("*.vtt"))
+    assert found == ["subs/a/x.mp4.vtt", "subs/b/x.mp4.vtt"]
+
+
+def test_an_output_that_breaks_does_not_unanswer_a_video(run, tmp_path):
+    """Where subtitles cannot be written the video has one record, without error, and the command says so."""
+    video = write_colours(tmp_path / "a.mp4", ["red", "green"])
+    (tmp_path / "subs").write_text("a file where a folder is wanted")
+    out = tmp_path / "out.jsonl"
+    result = run("locate", video, "--actions", ACTIONS, "--json", out, "--vtt", tmp_path / "subs" / "deep")
+    assert result.exit_code in (1, 2)
+    assert "Traceback" not in result.output
+    assert not out.exists() or [line["error"] for line in read_lines(out)] == [None]
+
+
+def test_one_action_is_no_choice(run, tmp_path):
+    """With a single action a note says that its probability means nothing."""
+    result = run("classify", write_colours(tmp_path / "a.mp4", ["red"]), "--actions", "showing red")
+    assert result.exit_code == 0
+    assert "100 % whatever is shown" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_json_goes_to_standard_output_also_beside_a_terminal(tmp_path):
+    """With progress bars on a terminal, `--json -` still writes its lines to standard output, and only there."""
+    import os
+    import pty
+
+    paths = [str(write_colours(tmp_path / f"{name}.mp4", ["red"])) for name in "ab"]
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import gerund.api\nfrom gerund.api import Model\nfrom stub import ColourEncoder\n"
+        "gerund.api.load = lambda *_, **__: Model(ColourEncoder())\n"
+        f"from gerund.cli import app\napp(['classify', *{paths!r}, '--actions', {ACTIONS!r}, '--json', '-'])"
+    )
+    ours, theirs = pty.openpty()
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, text=True, check=False)
+    os.close(theirs)
+    assert done.returncode == 0
+    assert [json.loads(line)["video"] for line in done.stdout.splitlines()] == paths
+    assert b'"video"' not in os.read(ours, 100_000)
 
 
 def test_ctrl_c_keeps_what_was_finished(run, tmp_path, monkeypatch):

@@ -139,6 +139,22 @@ def test_an_engine_that_chokes_on_one_window(paths):
     assert [item.error is None for item in done] == [True, True, False, False, True]
 
 
+def test_a_window_that_fails_before_its_video_ends(tmp_path):
+    """The engine's error on an early window is kept when the end of its video comes later."""
+    long, bad, last = (
+        write_colours(tmp_path / f"{n}.mp4", c) for n, c in enumerate((["red"] * 20, ["blue"], ["green"]))
+    )
+
+    class Poisoned(Half):
+        def encode_windows(self, frames, *, dense):
+            if frames[..., 2].mean() > 100:  # blue
+                raise RuntimeError("blue chokes the engine")
+            return super().encode_windows(frames, dense=dense)
+
+    done = list(extract_many([Video(p) for p in (long, bad, last)], [Poisoned(1)], dense=True, decoders=2))
+    assert [str(item.error or "") for item in done] == ["", "blue chokes the engine", ""]
+
+
 def test_decoding_never_runs_far_ahead(tmp_path):
     """However slow the network, at most the queue, a batch and the windows in hand are waiting."""
     path = write_colours(tmp_path / "long.mp4", ["red"] * 40)

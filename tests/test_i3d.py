@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from gerund.assets import find_asset, is_here, path_of
+from gerund.assets import cache_dir, find_asset, is_here
 from gerund.encoders import i3d
 from gerund.encoders.engines import compile_graph
 from gerund.errors import AssetError
@@ -98,14 +98,23 @@ def test_folding_equals_convolution_then_batch_normalisation(tmp_path):
     np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
-def test_the_pickle_is_read_once(tmp_path):
-    """The second load reads the converted file and never the pickle."""
-    file, _, _ = checkpoint(tmp_path, np.random.default_rng(3))
-    first = i3d.load(file)
-    file.write_bytes(b"not a pickle any more")
-    second = i3d.load(file)
-    assert first.keys() == second.keys()
+@needs_weights
+def test_the_pickle_is_read_once(monkeypatch):
+    """The second load takes the converted weights and never the pickle; damaged ones are converted again."""
+    first = i3d.load()
+    calls = []
+    original = i3d.convert_checkpoint
+    monkeypatch.setattr(i3d, "convert_checkpoint", lambda path: (calls.append(path), original(path))[1])
+    second = i3d.load()
+    assert calls == []
     assert all((first[name] == second[name]).all() for name in first)
+    (kept,) = (cache_dir() / "derived").glob("i3d-folded-*.safetensors")
+    content = bytearray(kept.read_bytes())
+    content[-1000:] = bytes(1000)
+    kept.write_bytes(content)
+    third = i3d.load()
+    assert len(calls) == 1
+    assert all((first[name] == third[name]).all() for name in first)
 
 
 def test_a_pickle_that_asks_for_code_is_refused(tmp_path):
@@ -145,7 +154,7 @@ def test_released_weights_give_the_published_logits():
 
     The pattern is rounded to 8 bits here, because that is what the network is fed; the tolerance allows for it.
     """
-    weights = i3d.load(path_of(find_asset("i3d-kinetics400")))
+    weights = i3d.load()
     frames = np.clip(np.round((sine_pattern(16) + 1) * 127.5), 0, 255).astype(np.uint8)
     rows, bias = i3d.classifier(weights)
     features = compile_graph(i3d.build(weights), precision="fp32")(frames[None])[0]
@@ -160,7 +169,7 @@ def test_unrounded_pattern_gives_the_published_values_exactly():
     """Fed in floating point, logits agree to 1e-3 and the feature to its printed digits, at 16 and at 32 frames."""
     from gerund.text.classes import read_vocabulary
 
-    weights = i3d.load(path_of(find_asset("i3d-kinetics400")))
+    weights = i3d.load()
     rows, bias = i3d.classifier(weights)
     run = compile_graph(i3d.build(weights, normalised=True), precision="fp32")
     feature = i3d.pool(run(sine_pattern(16)[None].astype(np.float32))[0])

@@ -62,6 +62,7 @@ def test_vocabularies_are_the_checked_ones():
         ("Über die Straße gehen", "Über die Straße gehen"),
         ("弹吉他", "弹吉他"),
         ("golf", "golf"),
+        ("iPhone unboxing", "iPhone unboxing"),
     ],
 )
 def test_labels_become_words(label, words):
@@ -89,6 +90,33 @@ def test_a_file_of_names(tmp_path):
     file = tmp_path / "actions.txt"
     file.write_bytes("\ufeffcafé trinken\r\n\r\n# remark\r\ncutting, then eating\r\n".encode())
     assert ClassSpace.parse(str(file)).names == ("café trinken", "cutting, then eating")
+
+
+def test_lines_are_names_too():
+    """Names pasted with line breaks are as many actions; a slash is part of a name."""
+    assert ClassSpace.parse("punching\nwaving\r\npush/pull").names == ("punching", "waving", "push/pull")
+
+
+def test_a_bare_word_is_an_action_even_where_a_file_has_that_name(tmp_path, monkeypatch):
+    """Only what looks like a path is read as a file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "punching").write_text("")
+    assert ClassSpace.parse("punching").names == ("punching",)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("kinetics-400", "kinetics400"), ("UCF 101", "ucf101"), ("hmbd51", "hmdb51")]
+)
+def test_a_mistyped_vocabulary_is_not_an_action(typed, meant):
+    """A single name that is nearly a built-in list is an error that names the list."""
+    with pytest.raises(UsageError, match=f"did you mean {meant}"):
+        ClassSpace.parse(typed)
+
+
+def test_names_must_be_text():
+    """Bytes that are no UTF-8, as a terminal may pass them, are refused in words."""
+    with pytest.raises(UsageError, match="UTF-8"):
+        ClassSpace.parse("caf\udce9, punch")
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -144,6 +172,7 @@ def test_definitions_are_found_whatever_the_spelling():
     assert find_definition("PLAYING guitar") == find_definition("playing guitar")
     assert find_definition("rock-paper-scissors") == find_definition("Rock paper scissors")
     assert find_definition("feeding a unicorn") is None
+    assert find_definition("ShootBow") == find_definition("shoot bow") is not None
 
 
 def test_given_texts_are_kept():

@@ -81,6 +81,17 @@ def test_distinct_leaves_out_what_is_covered():
     assert [s.score for s in found.distinct()] == [5, 3, 2]
 
 
+def test_coverage_is_counted_once():
+    """Where better segments overlap each other, what they share covers once."""
+    found = Segments([Segment(0, 10, "a", 3, 1), Segment(5.1, 15.1, "a", 2, 1), Segment(5.1, 27, "a", 1, 1)])
+    assert len(found.distinct()) == 3
+
+
+def test_what_does_not_stand_out_is_not_shown():
+    """A segment of score 0 is kept in the list and left out of what people see."""
+    assert len(Segments([Segment(0, 1, "a", 0.0, 1)]).distinct()) == 0
+
+
 @pytest.mark.parametrize("bad", [(2.0, 1.0, 0.0), (0.0, float("nan"), 0.0), (0.0, 1.0, float("inf"))])
 def test_impossible_segments_are_refused(bad):
     """A segment that ends before it starts, or is not finite, is an error."""

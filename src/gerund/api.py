@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gerund.assets import MODELS, Progress, fetch, find_asset, hub_folder
+from gerund.assets import MODELS, Progress, find_asset, hub_folder, verified
 from gerund.encoders.base import Encoder
 from gerund.encoders.conse import ConseEncoder
 from gerund.encoders.contrastive import ContrastiveEncoder
@@ -303,11 +303,11 @@ def load(
     tokenizer = None
     if card:
         folder = hub_folder(card.repository, file=card.file) / card.file
-        tokenizer = next((fetch(find_asset(name), progress=progress) for name in card.assets), None)
+        tokenizer = next((verified(find_asset(name), progress=progress) for name in card.assets), None)
     elif Path(model).exists():
         folder = Path(model)
         if folder.suffix == ".pt":
-            tokenizer = fetch(find_asset("clip-vocabulary"), progress=progress)
+            tokenizer = verified(find_asset("clip-vocabulary"), progress=progress)
     elif model.count("/") == 1 and not model.startswith((".", "/")):
         folder = hub_folder(model)
     else:

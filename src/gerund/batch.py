@@ -2,56 +2,116 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from gerund.errors import AssetError, GerundError, UsageError
+from gerund.errors import GerundError, UsageError, VideoError
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from gerund.api import Model
     from gerund.terminal import Watcher
+    from gerund.text.classes import ClassSpace
 
 _UNFAMILIAR_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a command is asked to write; `json` may be ``"-"`` for standard output, `vtt` a file or a folder."""
+
+    json: str | None = None
+    csv: Path | None = None
+    vtt: Path | None = None
+    html: Path | None = None
+
+    def files(self) -> list[Path]:
+        """All of them that are files or folders."""
+        text = [Path(self.json)] if self.json and self.json != "-" else []
+        return text + [path for path in (self.csv, self.vtt, self.html) if path]
 
 
 class Batch:
     """One command over many videos: where its answers go, and what went wrong."""
 
-    def __init__(self, watcher: Watcher, quiet: bool) -> None:
+    def __init__(self, paths: list[str], outputs: Outputs, watcher: Watcher, stack: ExitStack, *, quiet: bool) -> None:
+        from gerund.video.files import find_videos
+
         self.watcher = watcher
         self.failed: list[tuple[str, str]] = []
-        self.json: TextIO | None = None
-        self.csv: TextIO | None = None
-        self.classes: Any = None
+        self.classes: ClassSpace
+        self.videos, self._problems = find_videos(paths)
+        self._outputs = outputs
+        self._stack = stack
         self._quiet = quiet
+        self._json: TextIO | None = None
+        self._csv: TextIO | None = None
         self._endings: list[Callable[[], None]] = []
 
     def load(self, model: str, actions: str, **settings: Any) -> Model:
-        """Reads the actions first, so that a typing error costs nothing, then the model."""
+        """Checks all that can be wrong with a command, cheapest first, loads the model, and only then opens outputs.
+
+        Raises:
+            UsageError: the actions, an output or a setting cannot be right; nothing was written or emptied.
+        """
         from gerund.api import load
         from gerund.text.classes import ClassSpace
 
         self.classes = ClassSpace.parse(actions)
+        self._check_outputs()
         loaded = load(model, progress=self.watcher.download, **settings)
+        if self._outputs.json == "-":
+            self._json = sys.stdout
+        elif self._outputs.json:
+            self._json = self._stack.enter_context(_open_output(Path(self._outputs.json)))
+        if self._outputs.csv:
+            self._csv = self._stack.enter_context(_open_output(self._outputs.csv))
+        if not self._quiet:
+            self._note_the_model(loaded)
+        return loaded
+
+    def _note_the_model(self, loaded: Model) -> None:
+        if len(self.classes) == 1:
+            self.say("note: with one action its probability is 100 % whatever is shown; name others to choose from")
         strange = loaded.unfamiliar(self.classes)
-        if strange and not self._quiet:
+        if strange:
             names = ", ".join(strange[:_UNFAMILIAR_SHOWN])
             more = f" and {len(strange) - _UNFAMILIAR_SHOWN} more" if len(strange) > _UNFAMILIAR_SHOWN else ""
-            self.say(f"note: unlike any of the 400 actions behind {loaded.name}, so a guess at best: {names}{more}")
-        for remark in [] if self._quiet else loaded.remarks():
+            self.say(f"note: unlike anything {loaded.name} was trained on, so a guess at best: {names}{more}")
+        for remark in loaded.remarks():
             self.say(f"note: {remark}")
-        return loaded
+
+    def _check_outputs(self) -> None:
+        inputs = {video.resolve() for video in self.videos if video.exists()}
+        seen: set[Path] = set()
+        for path in self._outputs.files():
+            place = path.resolve()
+            if place in inputs:
+                raise UsageError(f"{path} is one of the videos; give the output another name")
+            if place in seen:
+                raise UsageError(f"{path} is named for two outputs; give each its own file")
+            seen.add(place)
+            folder = path.absolute().parent
+            if not folder.is_dir():
+                raise UsageError(f"cannot write {path}: the folder {path.parent} does not exist")
+            if not os.access(folder, os.W_OK) or (path.is_dir() and path != self._outputs.vtt):
+                raise UsageError(f"cannot write {path}: {'it is a folder' if path.is_dir() else 'no permission'}")
+        vtt = self._outputs.vtt
+        if vtt and vtt.suffix.lower() == ".vtt" and len(self.videos) > 1:
+            raise UsageError(f"--vtt {vtt}: one file for several videos; give a folder")
 
     def each_video(
         self,
-        paths: list[str],
         ask: Callable[[list[Path]], Iterator[tuple[Any, Any]]],
         take: Callable[[Any], Text],
         fail: Callable[[str, str], None],
@@ -59,35 +119,35 @@ class Batch:
         """Asks about every video and takes each answer as it comes; a failure is noted and the next one goes on.
 
         Args:
-            paths: what the user named.
             ask: from files to pairs of file and answer, or error.
             take: writes an answer down and returns what to show.
             fail: writes a failure down.
         """
         from gerund.terminal import show
-        from gerund.video.files import find_videos
 
-        found, problems = find_videos(paths)
-        for problem in problems:
-            self._note(problem.path, problem, fail)
-        self.watcher.videos(0, len(found))
-        for done, (path, answer) in enumerate(ask(found), 1):
-            try:
-                if isinstance(answer, Exception):
-                    raise answer
-                text = take(answer)
-                if not self._quiet and self.json is not sys.stdout:
-                    show(text.append("\n") if len(found) > 1 else text)
-            except UsageError:
-                raise
-            except Exception as error:  # whatever breaks one video is that video's failure
-                self._note(str(path), error, fail)
-            self.watcher.videos(done, len(found))
+        def note(path: str, error: Exception) -> None:
+            reason = error.reason if isinstance(error, VideoError) else str(error) or type(error).__name__
+            self.failed.append((path, reason))
+            fail(path, reason)
 
-    def _note(self, path: str, error: Exception, fail: Callable[[str, str], None]) -> None:
-        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-        self.failed.append((path, reason))
-        fail(path, reason)
+        for problem in self._problems:
+            note(problem.path, problem)
+        self.watcher.videos(0, len(self.videos))
+        for done, (path, answer) in enumerate(ask(self.videos), 1):
+            if isinstance(answer, UsageError):
+                raise answer
+            if isinstance(answer, Exception):
+                note(str(path), answer)
+            else:
+                try:
+                    text = take(answer)
+                except OSError as error:
+                    self.failed.append((str(path), f"it was answered, but could not be written down: {error}"))
+                else:
+                    if not self._quiet and self._json is not sys.stdout:
+                        with self.watcher.hidden():
+                            show(text.append("\n") if len(self.videos) > 1 else text)
+            self.watcher.videos(done, len(self.videos))
 
     def note_time_error(self, video: str, time_error_s: float) -> None:
         """Tells how far off approximate frames were."""
@@ -99,81 +159,69 @@ class Batch:
         self._endings.append(action)
 
     def finish(self) -> None:
-        """Writes what is written at the end and lists the videos that failed."""
+        """Lists the videos that failed and writes what is written at the end."""
+        from gerund.terminal import printable
+
+        if self.failed:
+            lines = [f"  {printable(path)}: {reason}" for path, reason in self.failed]
+            self.say("\n".join([f"{len(self.failed)} not answered:", *lines]))
         for action in self._endings:
             action()
-        if self.failed:
-            from gerund.terminal import printable
-
-            self.say(f"{len(self.failed)} not answered:")
-            for path, reason in self.failed:
-                self.say(f"  {printable(path)}: {reason}")
 
     def json_line(self, record: dict[str, Any]) -> None:
         """One line of JSON, on disk before the next video begins."""
-        if self.json:
-            import json
-
-            self.json.write(json.dumps(record) + "\n")
-            self.json.flush()
+        if self._json:
+            with self.watcher.hidden():
+                self._json.write(json.dumps(record) + "\n")
+                self._json.flush()
 
     def csv_row(self, row: list[Any]) -> None:
         """One row of the table."""
-        if self.csv:
-            import csv
-
-            csv.writer(self.csv, lineterminator="\n").writerow(row)
-            self.csv.flush()
+        if self._csv:
+            csv.writer(self._csv, lineterminator="\n").writerow(row)
+            self._csv.flush()
 
     def csv_text(self, text: str) -> None:
         """Rows that are text already."""
-        if self.csv:
-            self.csv.write(text)
-            self.csv.flush()
+        if self._csv:
+            self._csv.write(text)
+            self._csv.flush()
 
-    def require_vtt_target(self, vtt: Path | None, paths: list[str]) -> None:
-        """Several videos need a folder for their subtitles."""
-        from gerund.video.files import find_videos
-
-        if vtt and vtt.suffix.lower() == ".vtt" and len(find_videos(paths)[0]) > 1:
-            raise UsageError(f"--vtt {vtt}: one file for several videos; give a folder")
-
-    def write_vtt(self, target: Path, video: Path, text: str) -> None:
-        """Subtitles to the file, or into the folder under the video's name."""
+    def write_vtt(self, video: Path, text: str) -> None:
+        """Subtitles to the file, or into the folder, where videos keep the places they have to each other."""
+        target = self._outputs.vtt
+        if target is None:
+            return
         if target.suffix.lower() != ".vtt":
-            target.mkdir(parents=True, exist_ok=True)
-            target = target / f"{video.name}.vtt"
+            common = os.path.commonpath([item.absolute().parent for item in self.videos])
+            target = target / os.path.relpath(video.absolute().parent, common) / f"{video.name}.vtt"
+            target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
 
     def say(self, line: str) -> None:
         """A line on standard error."""
-        self.watcher.console.print(line, markup=False, soft_wrap=True)
+        with self.watcher.hidden():
+            self.watcher.console.print(line, markup=False, soft_wrap=True)
 
 
 @contextmanager
-def batch(json: str | None, csv: Path | None, quiet: bool, *others: Path | None) -> Iterator[Batch]:
-    """Opens the outputs, runs, and ends the process with the right status."""
+def batch(paths: list[str], outputs: Outputs, *, quiet: bool) -> Iterator[Batch]:
+    """Runs one command over many videos and ends the process with the right status."""
     from gerund.terminal import Watcher
 
     with errors_to_exit(), ExitStack() as stack:
-        watcher = stack.enter_context(Watcher(quiet=quiet))
-        run = Batch(watcher, quiet)
-        for other in others:
-            if other and not other.absolute().parent.is_dir():
-                raise UsageError(f"cannot write {other}: the folder {other.parent} does not exist")
-        if json == "-":
-            run.json = sys.stdout
-        elif json:
-            run.json = stack.enter_context(_open_output(Path(json)))
-        if csv:
-            run.csv = stack.enter_context(_open_output(csv))
+        run = Batch(paths, outputs, stack.enter_context(Watcher(quiet=quiet)), stack, quiet=quiet)
         try:
-            yield run
-        except KeyboardInterrupt:
+            try:
+                yield run
+            except KeyboardInterrupt:
+                run.finish()
+                run.say("stopped; what was finished is kept")
+                raise typer.Exit(130) from None
             run.finish()
-            run.say("stopped; what was finished is kept")
+        except KeyboardInterrupt:
+            run.say("stopped while the page was being written; the page is missing, the other files are complete")
             raise typer.Exit(130) from None
-        run.finish()
         if run.failed:
             raise typer.Exit(1)
 
@@ -187,12 +235,15 @@ def _open_output(path: Path) -> TextIO:
 
 @contextmanager
 def errors_to_exit() -> Iterator[None]:
-    """Turns errors into one line and an exit status."""
+    """Turns errors into one line and an exit status; a reader that went away, as ``head`` does, ends quietly."""
     try:
         yield
     except UsageError as error:
         typer.echo(f"gerund: {error}", err=True)
         raise typer.Exit(2) from None
-    except (AssetError, GerundError, OSError) as error:
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except (GerundError, OSError) as error:
         typer.echo(f"gerund: {error}", err=True)
         raise typer.Exit(1) from None

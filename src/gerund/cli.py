@@ -6,12 +6,15 @@ Answers go to standard output, everything else to standard error. The exit statu
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gerund.batch import batch, errors_to_exit
+from gerund.batch import Outputs, batch, errors_to_exit
+from gerund.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -103,7 +106,7 @@ def classify(
     """
     from gerund.terminal import classification_table
 
-    with batch(json, csv, quiet) as run:
+    with batch(paths, Outputs(json, csv), quiet=quiet) as run:
         loaded = run.load(model, actions, device=device, threads=threads, engine=engine, precision=precision)
         run.csv_row(["video", "duration_s", "rank", "action", "score", "probability", "error"])
 
@@ -120,7 +123,6 @@ def classify(
             run.csv_row([path, "", "", "", "", "", reason])
 
         run.each_video(
-            paths,
             lambda files: loaded.classify_many(
                 files,
                 run.classes,
@@ -143,7 +145,7 @@ def locate(
         Literal["contrast", "whole", "uniform"],
         typer.Option(help="contrast, or one of two baselines: the whole video, uniform windows."),
     ] = "contrast",
-    top: Annotated[int, typer.Option(min=1, help="How many segments to show; files get all.")] = 10,
+    top: Annotated[int, typer.Option(min=1, help="How many segments to show; JSON and CSV get all.")] = 10,
     json: JsonFile = None,
     csv: CsvFile = None,
     vtt: Annotated[
@@ -168,8 +170,7 @@ def locate(
     from gerund.terminal import timeline
 
     results: list[Located] = []
-    with batch(json, csv, quiet, vtt, html) as run:
-        run.require_vtt_target(vtt, paths)
+    with batch(paths, Outputs(json, csv, vtt, html), quiet=quiet) as run:
         loaded = run.load(model, actions, device=device, threads=threads, engine=engine, precision=precision)
         run.csv_row(["video", "start_s", "end_s", "action", "score", "confidence"])
 
@@ -179,8 +180,7 @@ def locate(
             results.append(Located(path, round(found.duration_s, 3), found.segments))
             run.json_line(found.to_dict())
             run.csv_text(found.segments.to_csv(found.video, header=False))
-            if vtt:
-                run.write_vtt(vtt, path, found.segments.distinct().to_vtt())
+            run.write_vtt(path, found.segments.distinct().to_vtt())
             return timeline(found.video, found.duration_s, found.segments, top=top)
 
         def fail(path: str, reason: str) -> None:
@@ -193,7 +193,6 @@ def locate(
         if html:
             run.at_end(lambda: write_page(html, loaded.name, results))
         run.each_video(
-            paths,
             lambda files: loaded.locate_many(
                 files,
                 run.classes,
@@ -230,7 +229,9 @@ def get_model(
     with errors_to_exit(), Watcher(quiet=False) as watcher:
         cards = [card for card in assets.MODELS if card.name in names]
         wanted = [name for card in cards for name in card.assets]
-        wanted += [assets.find_asset(name).name for name in names if name not in {card.name for card in cards}]
+        wanted += [asset.name for asset in assets.ASSETS if asset.name in names]
+        for name in set(names) - {card.name for card in cards} - set(wanted):
+            raise UsageError(f"no model {name!r}; there are {', '.join(card.name for card in assets.MODELS)}")
         if source:
             taken = assets.install(source, tuple(dict.fromkeys(wanted)))
             typer.echo(f"taken from {source}: {', '.join(asset.name for asset in taken)}")
@@ -241,7 +242,7 @@ def get_model(
         for name in dict.fromkeys(wanted):
             asset = assets.find_asset(name)
             was_here = assets.is_here(asset) and assets.verify(asset)
-            path = assets.fetch(asset, progress=watcher.download)
+            path = assets.fetch(asset, renew=not was_here, progress=watcher.download)
             typer.echo(
                 f"{'verified' if was_here else 'fetched'}  {asset.name}  {asset.size_bytes / 1e6:.1f} MB  {path}"
             )
@@ -318,4 +319,7 @@ def demo(
 
 def main() -> None:
     """Entry point of the ``gerund`` command."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that knows few letters gets escapes, not a crash
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

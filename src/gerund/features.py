@@ -245,9 +245,9 @@ def _encode(
         item = pieces.get()
         if isinstance(item, _End):
             ended += 1
-            assemblies[item.video].plans = item.plans
-            assemblies[item.video].error = item.error
-            assemblies[item.video].time_error_s = item.time_error_s
+            ending = assemblies[item.video]
+            ending.plans, ending.time_error_s = item.plans, item.time_error_s
+            ending.error = ending.error or item.error
             continue
         key = (item.encoder, item.frames.shape)
         waiting.setdefault(key, []).append(item)

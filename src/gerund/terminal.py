@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -16,6 +19,7 @@ from gerund.types import Segments
 
 _BAR_CELLS = 20
 _LANE_CELLS = 48
+_FEWEST_CELLS = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
 
@@ -23,10 +27,10 @@ _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
 def classification_table(answer: Classification) -> Text:
     """A heading with the file and one line per action: bar, probability, name, score."""
     text = heading(answer.video, answer.duration_s)
-    width = max(len(item.action) for item in answer.actions)
+    width = max(cell_len(item.action) for item in answer.actions)
     for rank, item in enumerate(answer.actions, 1):
         text.append(f"\n  {rank:>2}  ")
-        text.append(item.action.ljust(width), style="bold" if rank == 1 else "")
+        text.append(set_cell_size(item.action, width), style="bold" if rank == 1 else "")
         text.append("  ")
         text.append(_bar(item.probability), style="cyan" if rank == 1 else "bright_black")
         text.append(f"  {item.probability:6.1%}  ")
@@ -41,24 +45,29 @@ def timeline(video: str, duration_s: float, segments: Segments, *, top: int) -> 
         return text.append("\n  none of these actions stands out in this video", style="yellow")
     shown = segments.distinct().top(top)
     actions = list(dict.fromkeys(item.action for item in shown))
-    width = max(len(action) for action in actions)
+    width = max(cell_len(action) for action in actions)
+    cells = max(_FEWEST_CELLS, min(_LANE_CELLS, Console().width - width - 12))
     for place, action in enumerate(actions):
         spans = [(item.start_s, item.end_s) for item in shown if item.action == action]
         confidence = next(item.confidence for item in shown if item.action == action)
-        text.append(f"\n  {action.ljust(width)}  ▕")
-        text.append(_lane(spans, duration_s), style=_COLOURS[place % len(_COLOURS)])
+        text.append(f"\n  {set_cell_size(action, width)}  ▕")
+        text.append(_lane(spans, duration_s, cells), style=_COLOURS[place % len(_COLOURS)])
         text.append(f"▏ {confidence:4.0%}")
     end = clock(duration_s)
-    text.append(f"\n  {' ' * width}   0:00{end.rjust(_LANE_CELLS - 4)}", style="bright_black")
+    text.append(f"\n  {' ' * width}   0:00{end.rjust(cells - 4)}", style="bright_black")
     for item in shown:
-        text.append(f"\n  {clock(item.start_s):>8} - {clock(item.end_s):<8}  {item.action.ljust(width)}  ")
+        text.append(f"\n  {clock(item.start_s):>8} - {clock(item.end_s):<8}  {set_cell_size(item.action, width)}  ")
         text.append(f"score {item.score:.2f}", style="bright_black")
     return text
 
 
 def heading(video: str, duration_s: float) -> Text:
     """The file's name and length."""
-    return Text().append(printable(video), style="bold").append(f"  {duration_s:.1f} s", style="bright_black")
+    return (
+        Text()
+        .append(printable(video), style="bold")
+        .append(f"  {math.floor(duration_s * 10) / 10} s", style="bright_black")
+    )
 
 
 def clock(seconds: float) -> str:
@@ -76,8 +85,9 @@ def clock(seconds: float) -> str:
 
 
 def printable(name: str) -> str:
-    """A file name that any terminal can show; bytes that are no text become a question mark."""
-    return os.fsencode(name).decode("utf-8", "replace").replace("\n", "?")
+    """A file name that any terminal can show; what is no text, or would steer the terminal, becomes a question mark."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _bar(share: float) -> str:
@@ -86,12 +96,12 @@ def _bar(share: float) -> str:
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR_CELLS, "·")
 
 
-def _lane(spans: Sequence[tuple[float, float]], duration_s: float) -> str:
-    cells = [" "] * _LANE_CELLS
+def _lane(spans: Sequence[tuple[float, float]], duration_s: float, count: int) -> str:
+    cells = [" "] * count
     for start_s, end_s in spans:
-        first = min(int(start_s / duration_s * _LANE_CELLS), _LANE_CELLS - 1)
-        last = max(first + 1, round(end_s / duration_s * _LANE_CELLS))
-        cells[first:last] = ["█"] * (min(last, _LANE_CELLS) - first)
+        first = min(int(start_s / duration_s * count), count - 1)
+        last = max(first + 1, round(end_s / duration_s * count))
+        cells[first:last] = ["█"] * (min(last, count) - first)
     return "".join(cells)
 
 
@@ -112,6 +122,8 @@ class Watcher:
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
             disable=quiet or not self.console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
@@ -122,6 +134,18 @@ class Watcher:
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Takes the bars away while something else is printed, so that the two never share a line."""
+        shown = self._bars.live.is_started
+        if shown:
+            self._bars.stop()
+        try:
+            yield
+        finally:
+            if shown:
+                self._bars.start()
 
     def download(self, label: str, done: int, total: int) -> None:
         """Bytes of a file that is being fetched."""

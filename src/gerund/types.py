@@ -123,21 +123,23 @@ class Segments:
 
     def top(self, count: int) -> Segments:
         """The `count` segments with the highest scores."""
+        if count < 0:
+            raise UsageError(f"count must not be negative, got {count}")
         return Segments(self._items[:count])
 
     def distinct(self) -> Segments:
-        """What to show a person: each segment that is not mostly covered by better ones of its action.
+        """What to show a person: segments of some score that are not mostly covered by better ones of their action.
 
         Localizers also propose short windows inside long segments, which help a ranking and clutter a picture.
         """
         kept: list[Segment] = []
         for item in self._items:
-            covered = sum(
-                max(0.0, min(item.end_s, other.end_s) - max(item.start_s, other.start_s))
-                for other in kept
-                if other.action == item.action
-            )
-            if covered < 0.5 * (item.end_s - item.start_s) or not kept:
+            same = sorted((other.start_s, other.end_s) for other in kept if other.action == item.action)
+            covered_s, until_s = 0.0, item.start_s
+            for start_s, end_s in same:
+                covered_s += max(0.0, min(end_s, item.end_s) - max(start_s, until_s))
+                until_s = max(until_s, end_s)
+            if item.score != 0 and covered_s < max(0.5 * (item.end_s - item.start_s), 1e-9):
                 kept.append(item)
         return Segments(kept)
 

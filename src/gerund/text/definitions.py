@@ -11,7 +11,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from gerund.text.classes import ClassSpace
+from gerund.text.classes import ClassSpace, to_words
 
 _NOT_WORD = re.compile(r"[^\w]+")
 
@@ -33,8 +33,8 @@ def with_definitions(classes: ClassSpace) -> ClassSpace:
 
 
 def find_definition(name: str) -> str | None:
-    """The definition of an action, or None when gerund has none."""
-    return _definitions().get(_key(name))
+    """The definition of an action, also under a data set's spelling of it; None when gerund has none."""
+    return _definitions().get(_key(name)) or _definitions().get(_key(to_words(name)))
 
 
 @cache

@@ -170,7 +170,7 @@ CASES = {
     ),
     "relu": (lambda g, x: g.relu(x), (X,), np.maximum(X, 0)),
     "clamp": (lambda g, x: g.clamp(x, -0.5, 0.25), (X,), np.clip(X, -0.5, 0.25)),
-    "sigmoid": (lambda g, x: g.sigmoid(x), (X,), 1 / (1 + np.exp(-X))),
+    "swish": (lambda g, x: g.swish(x, 1.702), (X,), X / (1 + np.exp(-1.702 * X))),
     "gelu": (lambda g, x: g.gelu(x), (X,), gelu(X)),
     "gelu, tanh": (lambda g, x: g.gelu(x, tanh=True), (X,), gelu_tanh(X)),
     "attention": (

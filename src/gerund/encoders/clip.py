@@ -49,8 +49,8 @@ def image_graph(weights: Weights, net: Architecture, mean: Sequence[float], std:
 
     for axis in (1, 2) if side * patch < tower.size_px else ():
         x = graph.slice(x, axis, 0, side * patch)
-    x = graph.reshape(graph.to_float(x) - _MIDDLE, [0, side, patch, side, patch, 3])
-    x = graph.reshape(graph.transpose(x, [0, 1, 3, 2, 4, 5]), [0, side * side, patch * patch * 3])
+    x = graph.transpose(graph.reshape(x, [0, side, patch, side, patch, 3]), [0, 1, 3, 2, 4, 5])
+    x = graph.to_float(graph.reshape(x, [0, side * side, patch * patch * 3])) - _MIDDLE
     x = graph.linear(x, _float32(scaled.transpose(0, 2, 3, 1).reshape(width, -1)))
     x = x + _float32(positions[first:] + bias)
     if tower.class_token:
@@ -124,8 +124,8 @@ def _blocks(
             rest = graph.linear(y, fused["weight"][width:], fused["bias"][width:])
             parts = [query, *(graph.slice(rest, 2, place * width, (place + 1) * width) for place in range(2))]
         else:
-            every = graph.linear(y, fused["weight"], fused["bias"])
-            parts = [graph.slice(every, 2, place * width, (place + 1) * width) for place in range(3)]
+            thirds = [slice(place * width, (place + 1) * width) for place in range(3)]
+            parts = [graph.linear(y, fused["weight"][third], fused["bias"][third]) for third in thirds]
         query, key, value = (heads(part) for part in parts)
         if turns is not None:
             query, key = (_turn(graph, part, turns, size) for part in (query, key))
@@ -195,7 +195,7 @@ def _attention_pool(graph: Graph, x: Tensor, weights: Weights, tower: ImageTower
 def _perceptron(graph: Graph, x: Tensor, weights: Weights, name: str, activation: Activation) -> Tensor:
     hidden = _linear(graph, x, weights, f"{name}.fc1")
     if activation == "quick_gelu":
-        hidden = hidden * graph.sigmoid(hidden * 1.702)  # Hendrycks and Gimpel, 2016, section 2
+        hidden = graph.swish(hidden, 1.702)  # Hendrycks and Gimpel, 2016, section 2
     else:
         hidden = graph.gelu(hidden, tanh=activation == "gelu_pytorch_tanh")
     return _linear(graph, hidden, weights, f"{name}.fc2")

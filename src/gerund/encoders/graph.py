@@ -145,9 +145,9 @@ class Graph:
         """Values cut to ``[low, high]``."""
         return self.record("clamp", x, low=low, high=high)
 
-    def sigmoid(self, x: Tensor) -> Tensor:
-        """Logistic function."""
-        return self.record("sigmoid", x)
+    def swish(self, x: Tensor, beta: float) -> Tensor:
+        """``x * sigmoid(beta * x)``; in one operation, because engines then do it while they multiply matrices."""
+        return self.record("swish", x, beta=beta)
 
     def gelu(self, x: Tensor, *, tanh: bool = False) -> Tensor:
         """Gaussian error linear unit, exact or in its tanh approximation."""

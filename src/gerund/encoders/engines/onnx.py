@@ -215,6 +215,10 @@ def _gelu(write: _Writer, settings: dict[str, Any], x: str) -> str:
     return write("Gelu", x, approximate="tanh" if settings["tanh"] else "none")
 
 
+def _swish(write: _Writer, settings: dict[str, Any], x: str) -> str:
+    return write("Mul", x, write("Sigmoid", write("Mul", x, write.array(np.float32(settings["beta"])))))
+
+
 def _clamp(write: _Writer, settings: dict[str, Any], x: str) -> str:
     return write("Clip", x, *(write.array(np.float32(settings[side])) for side in ("low", "high")))
 
@@ -246,7 +250,7 @@ _OPERATIONS: dict[str, Callable[..., str]] = {
     "standardise": _standardise,
     "relu": lambda write, _, x: write("Relu", x),
     "clamp": _clamp,
-    "sigmoid": lambda write, _, x: write("Sigmoid", x),
+    "swish": _swish,
     "gelu": _gelu,
     "attention": _attention,
     "softmax": lambda write, s, x: write("Softmax", x, axis=s["axis"]),

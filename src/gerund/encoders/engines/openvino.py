@@ -186,7 +186,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "standardise": lambda s, x: ops.mvn(x, np.array([-1]), True, s["eps"], "inside_sqrt"),
     "relu": lambda _, x: ops.relu(x),
     "clamp": lambda s, x: ops.clamp(x, s["low"], s["high"]),
-    "sigmoid": lambda _, x: ops.sigmoid(x),
+    "swish": lambda s, x: ops.swish(x, np.float32(s["beta"])),
     "gelu": lambda s, x: ops.gelu(x, "tanh" if s["tanh"] else "erf"),
     "attention": _attention,
     "softmax": lambda s, x: ops.softmax(x, s["axis"]),

@@ -275,7 +275,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "standardise": lambda s, x: F.layer_norm(x, x.shape[-1:], eps=s["eps"]),
     "relu": lambda _, x: F.relu(x),
     "clamp": lambda s, x: x.clamp(s["low"], s["high"]),
-    "sigmoid": lambda _, x: x.sigmoid(),
+    "swish": lambda s, x: x * (x * s["beta"]).sigmoid(),
     "gelu": lambda s, x: F.gelu(x, approximate="tanh" if s["tanh"] else "none"),
     "attention": _attention,
     "softmax": lambda s, x: x.softmax(s["axis"]),

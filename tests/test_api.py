@@ -89,6 +89,23 @@ def test_a_localizer_of_your_own(tmp_path, model):
     assert seen == [(2, "colour-stub-1", tuple(ACTIONS))]
 
 
+def test_a_track_of_another_encoder_is_refused(tmp_path, model):
+    """No method compares vectors that another encoder made."""
+    from dataclasses import replace
+
+    from gerund.features import extract
+    from gerund.methods import Contrast, Similarity, UniformWindows, WholeVideo
+
+    video = gerund.Video(write_colours(tmp_path / "a.mp4", ["red", "green"]))
+    track = replace(extract(video, model.encoder, dense=True), encoder="other-2")
+    space = ClassSpace(tuple(ACTIONS))
+    with pytest.raises(UsageError, match="other-2"):
+        Similarity(model.encoder).score([track], space)
+    for method in (Contrast, WholeVideo, UniformWindows):
+        with pytest.raises(UsageError, match="extract it again"):
+            method(model.encoder).locate(track, space)
+
+
 def test_progress_reaches_the_end(tmp_path, model):
     """Progress ascends and ends with all frames done."""
     steps = []

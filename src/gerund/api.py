@@ -140,7 +140,7 @@ class Model:
         actions: Actions,
         *,
         top: int | None = 5,
-        decoders: int = 1,
+        decoders: int = 0,
         approximate: bool = False,
         progress: FrameProgress | None = None,
     ) -> Iterator[tuple[str | os.PathLike[str], Classification | Exception]]:
@@ -150,7 +150,7 @@ class Model:
             paths: video files.
             actions: names, or a specification as `ClassSpace.parse` takes it.
             top: how many actions to return; None for all.
-            decoders: how many videos are decoded at once.
+            decoders: how many videos are decoded at once; 0 decides by the machine.
             approximate: look at the nearest keyframes, where the encoder looks at single frames.
             progress: told after every window of frames.
 
@@ -200,7 +200,7 @@ class Model:
         actions: Actions,
         *,
         method: Method | Localizer = "contrast",
-        decoders: int = 1,
+        decoders: int = 0,
         approximate: bool = False,
         progress: FrameProgress | None = None,
     ) -> Iterator[tuple[str | os.PathLike[str], Location | Exception]]:

@@ -7,6 +7,7 @@ Answers go to standard output, everything else to standard error. The exit statu
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -60,7 +61,9 @@ PrecisionName = Annotated[
         help="Arithmetic; auto is 16 bits where the device has them. int8 tells how well it agrees with fp32."
     ),
 ]
-DecodeThreads = Annotated[int, typer.Option(min=1, help="How many videos are decoded at once.")]
+DecodeThreads = Annotated[
+    int, typer.Option(min=0, help="How many videos are decoded at once; 0 decides by the machine.")
+]
 Approximate = Annotated[
     bool,
     typer.Option(
@@ -96,7 +99,7 @@ def classify(
     threads: Threads = 0,
     engine: EngineName = "auto",
     precision: PrecisionName = "auto",
-    decode_threads: DecodeThreads = 1,
+    decode_threads: DecodeThreads = 0,
     approximate_frames: Approximate = False,
     quiet: Quiet = False,
 ) -> None:
@@ -158,7 +161,7 @@ def locate(
     threads: Threads = 0,
     engine: EngineName = "auto",
     precision: PrecisionName = "auto",
-    decode_threads: DecodeThreads = 1,
+    decode_threads: DecodeThreads = 0,
     approximate_frames: Approximate = False,
     quiet: Quiet = False,
 ) -> None:
@@ -295,7 +298,6 @@ def demo(
     from gerund import assets
     from gerund.api import load
     from gerund.terminal import Watcher, classification_table, show, timeline
-    from gerund.video.reader import Video
 
     with errors_to_exit(), Watcher(quiet=False) as watcher:
         if video is None:
@@ -305,16 +307,19 @@ def demo(
         else:
             path = video
         loaded = load(progress=watcher.download)
-        typer.echo("What is done (among the 400 actions of Kinetics):\n")
-        show(classification_table(loaded.classify(path, "kinetics400", progress=watcher.frames)))
-        typer.echo("\nWhen it is done:\n")
+        name = Path(path).name
+        answer = loaded.classify(path, "kinetics400", top=3, progress=watcher.frames)
         found = loaded.locate(path, "kinetics400", progress=watcher.frames)
-        show(timeline(path, Video(path).duration_s, found, top=6))
-        typer.echo(
-            "\nNow yours:\n"
-            '  gerund classify VIDEOS... --actions "first action, second action"\n'
-            '  gerund locate VIDEO --actions "first action, second action" --html page.html'
-        )
+        with watcher.hidden():
+            typer.echo("What is done (among the 400 actions of Kinetics):\n")
+            show(classification_table(replace(answer, video=name)))
+            typer.echo("\nWhen it is done:\n")
+            show(timeline(name, answer.duration_s, found, top=6))
+            typer.echo(
+                "\nNow yours:\n"
+                '  gerund classify VIDEOS... --actions "first action, second action"\n'
+                '  gerund locate VIDEO --actions "first action, second action" --html page.html'
+            )
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gerund.encoders.base import Encoder, Window
+from gerund.encoders.engines import available_cores
 from gerund.errors import UsageError, VideoError
 from gerund.types import FloatArray, FrameArray, Track
 from gerund.video.reader import Video
@@ -68,7 +69,7 @@ def extract_many(
     encoders: Sequence[Encoder],
     *,
     dense: bool,
-    decoders: int = 1,
+    decoders: int = 0,
     approximate: bool = False,
     progress: FrameProgress | None = None,
 ) -> Iterator[Extraction]:
@@ -81,7 +82,7 @@ def extract_many(
         videos: files; the next ones are decoded while the present one is encoded.
         encoders: what to encode with.
         dense: the whole video in time order, or the few windows that tell what it shows.
-        decoders: how many videos are decoded at once.
+        decoders: how many videos are decoded at once; 0 takes one for every four cores.
         approximate: look at the keyframe nearest to each frame instead, for encoders of single frames. It decodes least
             and reports how far off it was. Files that cannot be sought in are read exactly.
         progress: told after every window of frames.
@@ -101,7 +102,9 @@ def extract_many(
                 continue
         raise _StoppedError
 
-    with ThreadPoolExecutor(max_workers=max(1, decoders), thread_name_prefix="decode") as pool:
+    with ThreadPoolExecutor(
+        max_workers=decoders or max(1, available_cores() // 4), thread_name_prefix="decode"
+    ) as pool:
         try:
             for number, video in enumerate(listed):
                 pool.submit(_decode, number, video, encoders, dense, approximate, put)

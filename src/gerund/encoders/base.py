@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from gerund.encoders.graph import Graph
+from gerund.errors import UsageError
 from gerund.text.classes import ClassSpace
-from gerund.types import FloatArray, FrameArray, IntArray
+from gerund.types import FloatArray, FrameArray, IntArray, Track
 from gerund.video.reader import Video
 
 
@@ -84,6 +85,19 @@ class Encoder(Protocol):
     def graphs(self) -> dict[str, Graph]:
         """Its networks by the names that their files get when they are exported."""
         ...
+
+
+def require_same_encoder(track: Track, encoder: Encoder) -> None:
+    """Refuses a track that another encoder, or the same one with other settings, has made.
+
+    Raises:
+        UsageError: the fingerprints differ.
+    """
+    if track.encoder != encoder.fingerprint:
+        raise UsageError(
+            f"this track was made by the encoder {track.encoder}, not by {encoder.name} ({encoder.fingerprint}); "
+            "vectors of different encoders cannot be compared, so extract it again"
+        )
 
 
 def unit(vectors: FloatArray) -> FloatArray:

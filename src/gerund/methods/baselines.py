@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from gerund.encoders.base import Encoder, unit
+from gerund.encoders.base import Encoder, require_same_encoder, unit
 from gerund.methods.contrast import video_classes
 from gerund.text.classes import ClassSpace
 from gerund.types import Segment, Segments, Track
@@ -62,6 +62,7 @@ class UniformWindows:
 
 
 def _top_class(encoder: Encoder, track: Track, classes: ClassSpace) -> tuple[int, float]:
+    require_same_encoder(track, encoder)
     mean = unit(track.vectors).astype(np.float64).mean(axis=0)
     vectors = encoder.encode_classes(classes)
     texts, hubness = vectors.astype(np.float64), encoder.hubness(vectors)

@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from gerund.encoders.base import Encoder
+from gerund.encoders.base import Encoder, require_same_encoder
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FloatArray64, Segment, Segments, Track
 
@@ -55,6 +55,7 @@ class Contrast:
 
     def locate(self, track: Track, classes: ClassSpace) -> Segments:
         """Segments of the actions in `classes` that the track shows, best first."""
+        require_same_encoder(track, self.encoder)
         duration_s = float(track.spans_s[-1, 1])
         class_vectors = self.encoder.encode_classes(classes)
         background = duration_s >= _SHORT_VIDEO_S if self.remove_background is None else self.remove_background

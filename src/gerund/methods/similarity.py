@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from gerund.encoders.base import Encoder, unit
+from gerund.encoders.base import Encoder, require_same_encoder, unit
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, Track
 
@@ -31,6 +31,8 @@ class Similarity:
 
     def score(self, inputs: Sequence[Track], classes: ClassSpace) -> FloatArray:
         """Scores ``[N, C]``: cosines of tracks and classes less the encoder's `hubness`."""
+        for track in inputs:
+            require_same_encoder(track, self.encoder)
         means = np.stack([track.vectors.mean(axis=0) for track in inputs])
         vectors = self.encoder.encode_classes(classes)
         return np.asarray(unit(means) @ vectors.T - self.encoder.hubness(vectors), np.float32)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from gerund.assets import find_asset, is_here, path_of
-from gerund.encoders import backbone, bert, bit, c3d, efficientnet, r2plus1d, tsm
-from gerund.encoders.checkpoint import Checkpoint
 from gerund.encoders.engines import compile_graph
 from gerund.encoders.graph import Graph
-from gerund.encoders.legacy import read_legacy
+from gerund.encoders.networks import backbone, bert, bit, c3d, efficientnet, r2plus1d, tsm
 from gerund.encoders.objects import rank_objects, read_objects, sample_frames
+from gerund.encoders.weights.checkpoint import Checkpoint
+from gerund.encoders.weights.legacy import read_legacy
 from gerund.errors import AssetError, UsageError
 from gerund.video.reader import Video
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from gerund.encoders.checkpoint import read_checkpoint
+from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.errors import AssetError
 
 torch = pytest.importorskip("torch", reason="torch writes the files that are read here; install gerund[torch]")
@@ -185,7 +185,7 @@ HOSTILE = {
     "builtins": b"cbuiltins\neval\n(X\x03\x00\x00\x001+1tR.",
     "numpy": b"cnumpy\nload\n(X\x01\x00\x00\x00atR.",
     "dotted": b"\x80\x04\x8c\x05torch\x8c\x0bSize.__bases\x93.",
-    "own module": b"cgerund.encoders.checkpoint\nread_checkpoint\n.",
+    "own module": b"cgerund.encoders.weights.checkpoint\nread_checkpoint\n.",
     "altered function": b"ctorch._utils\n_rebuild_tensor_v2\n}b.",
     "endless": b"\x80\x02" + b"(" * 10 + b"l" * 3,
     "cut off": b"\x80\x02}X\x01\x00\x00",

@@ -18,9 +18,10 @@ import gerund.api
 import gerund.encoders.graph
 from gerund.api import Model
 from gerund.cli import app
-from gerund.encoders import engines, i3d, sentence
+from gerund.encoders import engines, sentence
 from gerund.encoders.engines import Setup, agreement, choose, compare, compile_graph, export, sample_inputs
 from gerund.encoders.graph import Graph
+from gerund.encoders.networks import i3d
 from gerund.errors import UsageError
 from stub import ColourEncoder, write_colours
 from test_i3d import tiny_weights as tiny_i3d_weights

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gerund.assets import cache_dir, find_asset, is_here
-from gerund.encoders import i3d
 from gerund.encoders.engines import compile_graph
+from gerund.encoders.networks import i3d
 from gerund.errors import AssetError
 from oracles import i3d_features
 

@@ -17,10 +17,11 @@ from itertools import pairwise
 import numpy as np
 
 from gerund.assets import Progress, derived, fetch, find_asset, verified
-from gerund.encoders import i3d, sentence
+from gerund.encoders import sentence
 from gerund.encoders.base import Window, unit
 from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
 from gerund.encoders.graph import Graph
+from gerund.encoders.networks import i3d
 from gerund.text.classes import ClassSpace, read_vocabulary
 from gerund.text.definitions import with_definitions
 from gerund.types import FloatArray, FrameArray

@@ -14,11 +14,12 @@ import numpy as np
 from PIL import Image
 
 from gerund.encoders.base import Window, unit
-from gerund.encoders.checkpoint import read_checkpoint
-from gerund.encoders.clip import image_graph, text_graph
 from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
 from gerund.encoders.graph import Graph
-from gerund.encoders.layouts import (
+from gerund.encoders.networks.clip import image_graph, text_graph
+from gerund.encoders.tokenizer import TextTokens
+from gerund.encoders.weights.checkpoint import read_checkpoint
+from gerund.encoders.weights.layouts import (
     Architecture,
     check_weights,
     from_hub_config,
@@ -26,7 +27,6 @@ from gerund.encoders.layouts import (
     from_shapes,
     to_hub_names,
 )
-from gerund.encoders.tokenizer import TextTokens
 from gerund.errors import AssetError, UsageError
 from gerund.text.classes import ClassSpace, to_words
 from gerund.types import FloatArray, FrameArray, IntArray

@@ -1,6 +1,6 @@
 """What a video shows, by the objects in its frames: which frames to look at, and how their scores are ranked.
 
-The networks are `gerund.encoders.bit` (21,843 classes) and `gerund.encoders.efficientnet` (1,000 classes).
+The networks are `networks.bit` (21,843 classes) and `networks.efficientnet` (1,000 classes).
 
 Source: Chen and Huang, "Elaborative Rehearsal for Zero-shot Action Recognition", ICCV 2021, the object stream.
 """
@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from gerund.encoders.backbone import Backbone
 from gerund.encoders.graph import Graph, Tensor
+from gerund.encoders.networks.backbone import Backbone
 from gerund.errors import AssetError, UsageError
 from gerund.types import FloatArray, IntArray
 

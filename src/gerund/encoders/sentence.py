@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gerund.encoders.bert import batches, hidden_states
 from gerund.encoders.engines import Device, Engine, EngineName, compile_graph
 from gerund.encoders.graph import Graph
+from gerund.encoders.networks.bert import batches, hidden_states
 from gerund.errors import UsageError
 from gerund.types import FloatArray
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gerund.encoders.graph import Array, Graph, Tensor
-from gerund.encoders.layouts import Activation, Architecture, ImageTower, Tower, Weights
+from gerund.encoders.weights.layouts import Activation, Architecture, ImageTower, Tower, Weights
 from gerund.types import FloatArray, FloatArray64
 
 _MIDDLE = 128.0

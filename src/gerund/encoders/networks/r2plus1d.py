@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gerund.encoders.backbone import (
+from gerund.encoders.engines import Precision
+from gerund.encoders.graph import Array, Graph, Tensor
+from gerund.encoders.networks.backbone import (
     KINETICS_MEAN,
     KINETICS_STD,
     Backbone,
@@ -21,8 +23,6 @@ from gerund.encoders.backbone import (
     read_arrays,
     strip,
 )
-from gerund.encoders.engines import Precision
-from gerund.encoders.graph import Array, Graph, Tensor
 from gerund.types import FloatArray, IntArray
 
 CLIP_FRAMES = 16

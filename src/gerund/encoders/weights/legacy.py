@@ -14,8 +14,15 @@ from typing import IO, Any
 
 import numpy as np
 
-from gerund.encoders.checkpoint import _NESTED, _STORAGE_TYPES, _leaves, _rebuild_tensor, _TensorUnpickler, _to_float32
 from gerund.encoders.graph import Array
+from gerund.encoders.weights.checkpoint import (
+    NESTED,
+    STORAGE_TYPES,
+    TensorUnpickler,
+    leaves,
+    rebuild_tensor,
+    to_float32,
+)
 from gerund.errors import AssetError
 from gerund.types import FloatArray
 
@@ -38,10 +45,10 @@ def read_legacy(path: Path) -> dict[str, FloatArray]:
             unpickler = _LegacyUnpickler(file, os.fstat(file.fileno()).st_size)
             tree = unpickler.load()
             unpickler.fill(_plain(file))
-        for key in _NESTED:
+        for key in NESTED:
             if isinstance(tree, Mapping) and isinstance(tree.get(key), Mapping):
                 tree = tree[key]
-        tensors = {name: _to_float32(value) for name, value in _leaves(tree) if value.dtype.kind != "i"}
+        tensors = {name: to_float32(value) for name, value in leaves(tree) if value.dtype.kind != "i"}
     except (
         *(pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, ValueError, OSError),
         *(IndexError, RecursionError, OverflowError, MemoryError, NotImplementedError, UnicodeDecodeError),
@@ -63,7 +70,7 @@ def _plain(file: IO[bytes]) -> Any:
     return _PlainUnpickler(file).load()
 
 
-class _LegacyUnpickler(_TensorUnpickler):
+class _LegacyUnpickler(TensorUnpickler):
     """Makes tensors over empty storages, whose numbers follow the pickle."""
 
     def __init__(self, file: IO[bytes], size_bytes: int) -> None:
@@ -73,19 +80,19 @@ class _LegacyUnpickler(_TensorUnpickler):
         self._storages: dict[str, Array] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("torch._utils", "_rebuild_tensor"):  # before PyTorch 0.4
-            return _rebuild_tensor
+        if (module, name) == ("torch._utils", "rebuild_tensor"):  # before PyTorch 0.4
+            return rebuild_tensor
         return super().find_class(module, name)
 
     def persistent_load(self, identity: Any) -> Array:
         """The numbers of one storage ``[numel]``, not there yet."""
         kind, storage, key, _, count, view = identity
-        if kind != "storage" or storage not in _STORAGE_TYPES or not isinstance(key, str) or type(count) is not int:
+        if kind != "storage" or storage not in STORAGE_TYPES or not isinstance(key, str) or type(count) is not int:
             raise pickle.UnpicklingError(f"unknown storage {identity!r}")
         if view is not None:
             raise pickle.UnpicklingError("it holds a view of a storage; save it again with a newer PyTorch")
         if key not in self._storages:
-            dtype = np.dtype(_STORAGE_TYPES[storage])
+            dtype = np.dtype(STORAGE_TYPES[storage])
             if not 0 <= count * dtype.itemsize <= self._size_bytes:
                 raise pickle.UnpicklingError(f"storage {key} of {count} numbers is larger than the file")
             self._storages[key] = np.zeros(count, dtype)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gerund.assets import Progress, find_asset, verified
-from gerund.encoders.backbone import Layer, fold, read_arrays, strip
 from gerund.encoders.engines import Precision
 from gerund.encoders.graph import Array, Graph, Tensor
+from gerund.encoders.networks.backbone import Layer, fold, read_arrays, strip
 from gerund.encoders.objects import ObjectNetwork, Output, declare
 from gerund.errors import UsageError
 from gerund.types import FloatArray

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gerund.encoders.backbone import (
+from gerund.encoders.engines import Precision
+from gerund.encoders.graph import Array, Graph, Tensor
+from gerund.encoders.networks.backbone import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Backbone,
@@ -22,8 +24,6 @@ from gerund.encoders.backbone import (
     read_arrays,
     strip,
 )
-from gerund.encoders.engines import Precision
-from gerund.encoders.graph import Array, Graph, Tensor
 from gerund.types import FloatArray, IntArray
 from gerund.video.sampling import segment_centres
 

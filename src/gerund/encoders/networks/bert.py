@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gerund.encoders.backbone import take
-from gerund.encoders.checkpoint import Checkpoint, read_checkpoint
 from gerund.encoders.engines import Precision, compile_graph
 from gerund.encoders.graph import Array, Graph, Tensor
+from gerund.encoders.networks.backbone import take
+from gerund.encoders.weights.checkpoint import Checkpoint, read_checkpoint
 from gerund.errors import AssetError, UsageError
 from gerund.types import FloatArray, IntArray
 

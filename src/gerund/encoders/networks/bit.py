@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gerund.encoders.backbone import normalise, read_arrays, take
-from gerund.encoders.checkpoint import Checkpoint
 from gerund.encoders.engines import Precision
 from gerund.encoders.graph import Array, Graph, Tensor
+from gerund.encoders.networks.backbone import normalise, read_arrays, take
 from gerund.encoders.objects import ObjectNetwork, Output, declare
+from gerund.encoders.weights.checkpoint import Checkpoint
 from gerund.errors import AssetError
 from gerund.types import FloatArray
 

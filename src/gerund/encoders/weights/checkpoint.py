@@ -34,7 +34,7 @@ _IN_A_FOLDER = (
 )
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _SAFETENSORS_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-_STORAGE_TYPES = {
+STORAGE_TYPES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
     "HalfStorage": "<f2",
@@ -46,7 +46,7 @@ _STORAGE_TYPES = {
     "ByteStorage": "<u1",
     "BoolStorage": "<u1",
 }
-_NESTED = ("state_dict", "model_state_dict", "model", "weights")
+NESTED = ("state_dict", "model_state_dict", "model", "weights")
 """Where training scripts keep the tensors beside epoch numbers and optimisers."""
 
 
@@ -155,11 +155,11 @@ def _read_safetensors(path: Path) -> dict[str, FloatArray]:
         if name != "__metadata__" and entry["dtype"] in _SAFETENSORS_TYPES:
             first, last = entry["data_offsets"]
             raw = data[begin + first : begin + last].view(_SAFETENSORS_TYPES[entry["dtype"]])
-            tensors[name] = _to_float32(raw.reshape(entry["shape"]))
+            tensors[name] = to_float32(raw.reshape(entry["shape"]))
     return tensors
 
 
-def _to_float32(array: Array) -> FloatArray:
+def to_float32(array: Array) -> FloatArray:
     """Any width of floating point as float32; 16-bit whole numbers are the upper halves of float32 (bfloat16)."""
     if array.dtype == np.uint16:
         return (array.astype(np.uint32) << 16).view(np.float32)
@@ -177,12 +177,12 @@ def _read_archive(path: Path) -> dict[str, FloatArray]:
             if order in archive.namelist() and archive.read(order) != b"little":
                 raise pickle.UnpicklingError("its numbers are big-endian")
             with archive.open(pickles[0]) as file:
-                tree = _TensorUnpickler(file, archive, root).load()
-        for key in _NESTED:
+                tree = TensorUnpickler(file, archive, root).load()
+        for key in NESTED:
             if isinstance(tree, Mapping) and isinstance(tree.get(key), Mapping | _Module):
                 tree = tree[key]
-        floats = {name: value for name, value in _leaves(tree) if value.dtype.kind == "f" or value.dtype == np.uint16}
-        tensors = {name: _to_float32(value) for name, value in floats.items()}
+        floats = {name: value for name, value in leaves(tree) if value.dtype.kind == "f" or value.dtype == np.uint16}
+        tensors = {name: to_float32(value) for name, value in floats.items()}
     except (
         *(pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, TypeError, AttributeError, ValueError),
         *(IndexError, RecursionError, OverflowError, NotImplementedError, UnicodeDecodeError),
@@ -193,7 +193,7 @@ def _read_archive(path: Path) -> dict[str, FloatArray]:
     return tensors
 
 
-def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
+def leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
     """Tensors in dicts and modules, under dotted names."""
     items = tree.state if isinstance(tree, _Module) else tree
     if isinstance(items, Mapping):
@@ -201,7 +201,7 @@ def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
             if isinstance(value, np.ndarray):
                 yield f"{prefix}{key}", value
             elif isinstance(value, Mapping | _Module):
-                yield from _leaves(value, f"{prefix}{key}.")
+                yield from leaves(value, f"{prefix}{key}.")
 
 
 class _Module:
@@ -231,7 +231,7 @@ class _Call:
         raise pickle.UnpicklingError("the pickle tries to alter a function")
 
 
-class _TensorUnpickler(pickle.Unpickler):
+class TensorUnpickler(pickle.Unpickler):
     """Loads tensors in dicts and inert modules; any other name that the pickle asks for is refused."""
 
     def __init__(self, file: IO[bytes], archive: zipfile.ZipFile, root: str) -> None:
@@ -241,11 +241,12 @@ class _TensorUnpickler(pickle.Unpickler):
         self._storages: dict[str, Array] = {}
 
     def find_class(self, module: str, name: str) -> Any:
+        """What a name in the pickle stands for, where it is on the allow-list."""
         if (module, name) in _FUNCTIONS:
             return _Call(_FUNCTIONS[module, name])
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
-        if module == "torch" and name in _STORAGE_TYPES:
+        if module == "torch" and name in STORAGE_TYPES:
             return name
         if module == "__torch__" or module.startswith("__torch__."):
             return type(name, (_Module,), {"__slots__": ()})
@@ -256,18 +257,18 @@ class _TensorUnpickler(pickle.Unpickler):
     def persistent_load(self, identity: Any) -> Array:
         """The numbers of one storage, ``[numel]``."""
         kind, storage, key, _, count = identity
-        if kind != "storage" or storage not in _STORAGE_TYPES or not isinstance(key, str):
+        if kind != "storage" or storage not in STORAGE_TYPES or not isinstance(key, str):
             raise pickle.UnpicklingError(f"unknown storage {identity!r}")
         if key not in self._storages:
             entry = self._archive.getinfo(f"{self._root}/data/{key}")
-            dtype = np.dtype(_STORAGE_TYPES[storage])
+            dtype = np.dtype(STORAGE_TYPES[storage])
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != count * dtype.itemsize:
                 raise pickle.UnpicklingError(f"storage {key} should hold {count} numbers of type {storage}")
             self._storages[key] = np.frombuffer(self._archive.read(entry), dtype)
         return self._storages[key]
 
 
-def _rebuild_tensor(storage: Array, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> Array:
+def rebuild_tensor(storage: Array, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> Array:
     """A tensor as a view of its storage.
 
     Raises:
@@ -290,7 +291,7 @@ def _first(value: Any, *_: Any) -> Any:
 
 
 _FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): _first,
     ("torch", "Size"): tuple,
     **{("torch.jit._pickle", f"build_{kind}list"): _first for kind in ("int", "double", "bool", "tensor")},

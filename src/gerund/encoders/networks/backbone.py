@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gerund.encoders.checkpoint import Checkpoint, read_checkpoint, weight_file
 from gerund.encoders.engines import Precision, compile_graph
 from gerund.encoders.graph import Array, Graph, Tensor
-from gerund.encoders.legacy import MAGIC, read_legacy
+from gerund.encoders.weights.checkpoint import Checkpoint, read_checkpoint, weight_file
+from gerund.encoders.weights.legacy import MAGIC, read_legacy
 from gerund.errors import AssetError, UsageError
 from gerund.types import FloatArray, FrameArray, IntArray
 from gerund.video.transforms import resize_short_side

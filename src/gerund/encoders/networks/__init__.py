@@ -1,0 +1,1 @@
+"""Architectures, each written down once as a graph from its published weights."""

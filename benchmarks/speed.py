@@ -4,7 +4,8 @@
 
 The obvious script decodes every frame with PyAV, keeps 16, prepares them with the `transformers` processor and encodes
 them with its CLIP in float32. Weights are random with the sizes of the named model: speed does not depend on them.
-Contenders take turns, video by video; figures are medians of the processor time over all rounds. Needs torch and
+Contenders take turns, video by video; figures are medians over all rounds of the processor time, or where torch finds a
+GPU of the wall time, and both sides use it. Needs torch and
 transformers beside gerund's extras onnx and int8.
 """
 
@@ -62,7 +63,8 @@ def obvious(folder: Path, threads: int) -> Callable[[Path], np.ndarray]:
     from transformers import CLIPImageProcessor, CLIPModel
 
     torch.set_num_threads(threads)
-    model = CLIPModel.from_pretrained(folder).eval()
+    device = "cuda" if on_gpu() else "cpu"
+    model = CLIPModel.from_pretrained(folder).eval().to(device)
     processor = CLIPImageProcessor.from_pretrained(folder)
 
     def run(path: Path) -> np.ndarray:
@@ -70,17 +72,32 @@ def obvious(folder: Path, threads: int) -> Callable[[Path], np.ndarray]:
             images = [frame.to_image() for frame in container.decode(video=0)]
         chosen = [images[i] for i in segment_centres(len(images), FRAMES)]
         with torch.inference_mode():
-            found = model.get_image_features(**processor(images=chosen, return_tensors="pt"))
+            found = model.get_image_features(**processor(images=chosen, return_tensors="pt").to(device))
         tensor = found if isinstance(found, torch.Tensor) else found.pooler_output
-        return torch.nn.functional.normalize(tensor, dim=-1).numpy()
+        return torch.nn.functional.normalize(tensor, dim=-1).cpu().numpy()
 
     return run
 
 
-def process_time(run: Callable[[], object]) -> float:
-    begin = time.process_time()
+def on_gpu() -> bool:
+    """True where torch finds a GPU: then gerund's automatic choice and the obvious script both use it."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def contenders_here() -> list[tuple[str, str]]:
+    """Names and precisions of gerund's side; int8 is for processors."""
+    both = [("gerund fp32", "fp32"), ("gerund auto", "auto")]
+    return both if on_gpu() else [*both, ("gerund int8", "int8")]
+
+
+def seconds_of(run: Callable[[], object]) -> float:
+    """Seconds that a call takes: of all processors together, or by the wall clock where a GPU does the work."""
+    clock = time.perf_counter if on_gpu() else time.process_time
+    begin = clock()
     run()
-    return time.process_time() - begin
+    return clock() - begin
 
 
 def matmul_peak(precision: str, threads: int, width: int, rows: int) -> float:
@@ -96,7 +113,7 @@ def matmul_peak(precision: str, threads: int, width: int, rows: int) -> float:
     calibration = [(given,)] if precision == "int8" else None
     engine = compile_graph(graph, precision=precision, threads=threads, calibration=calibration)
     engine(given)
-    seconds = statistics.median(process_time(lambda: engine(given)) for _ in range(9))
+    seconds = statistics.median(seconds_of(lambda: engine(given)) for _ in range(9))
     return 8 * 2 * 2 * 4 * width * width * rows / seconds / 1e9
 
 
@@ -127,7 +144,7 @@ def compare(settings: argparse.Namespace, folder: Path) -> dict[str, object]:
     threads = settings.threads or available_cores()
     encoders = {
         name: ContrastiveEncoder(folder, name=settings.shape, precision=precision, threads=threads)
-        for name, precision in (("gerund fp32", "fp32"), ("gerund auto", "auto"), ("gerund int8", "int8"))
+        for name, precision in contenders_here()
     }
     script = obvious(folder, threads)
     contenders: dict[str, Callable[[Path], np.ndarray]] = {"obvious": script}
@@ -145,7 +162,7 @@ def compare(settings: argparse.Namespace, folder: Path) -> dict[str, object]:
     for _ in range(settings.rounds):
         for path in settings.videos:
             for name, run in contenders.items():
-                times[name].setdefault(path.name, []).append(process_time(lambda run=run, path=path: run(path)))
+                times[name].setdefault(path.name, []).append(seconds_of(lambda run=run, path=path: run(path)))
 
     print(f"processor seconds a video, 16 frames, {threads} threads, median of {settings.rounds} (times the obvious)")
     rows = {}
@@ -170,7 +187,7 @@ def compare(settings: argparse.Namespace, folder: Path) -> dict[str, object]:
             video = Video(path)
             video.read(segment_centres(video.num_frames, FRAMES))
 
-        pair = [(process_time(everything), process_time(planned)) for _ in range(settings.rounds)]
+        pair = [(seconds_of(everything), seconds_of(planned)) for _ in range(settings.rounds)]
         decoding[path.name] = [statistics.median(column) for column in zip(*pair, strict=True)]
         print(f"  {path.name}: all frames {decoding[path.name][0]:.3f} s, planned {decoding[path.name][1]:.3f} s")
 
@@ -179,12 +196,12 @@ def compare(settings: argparse.Namespace, folder: Path) -> dict[str, object]:
     rows_in_batch = 16 * ((224 // SHAPES[settings.shape][0]) ** 2 + 1)
     pictures = np.random.default_rng(0).integers(0, 256, (16, 224, 224, 3), dtype=np.uint8)
     encoding = {}
-    for name, precision in (("gerund fp32", "fp32"), ("gerund auto", "auto"), ("gerund int8", "int8")):
+    for name, precision in contenders_here():
         encoder = encoders[name]
         shares, rates = [], []
         for _ in range(settings.rounds):
             peak = matmul_peak(precision, threads, width, rows_in_batch)
-            seconds = statistics.median(process_time(lambda e=encoder: e.encode_pictures(pictures)) for _ in range(5))
+            seconds = statistics.median(seconds_of(lambda e=encoder: e.encode_pictures(pictures)) for _ in range(5))
             rates.append(16 / seconds)
             shares.append(rates[-1] * operations(settings.shape) / peak)
         encoding[name] = {"pictures_per_core_second": statistics.median(rates), "share": statistics.median(shares)}
@@ -206,7 +223,7 @@ def scaling(settings: argparse.Namespace, folder: Path) -> dict[str, object]:
         extract(Video(videos[0]), encoder, dense=False)
         cost = {
             path.stem: statistics.median(
-                process_time(lambda p=path: extract(Video(p), encoder, dense=False)) for _ in range(settings.rounds)
+                seconds_of(lambda p=path: extract(Video(p), encoder, dense=False)) for _ in range(settings.rounds)
             )
             for path in videos
         }
@@ -216,14 +233,14 @@ def scaling(settings: argparse.Namespace, folder: Path) -> dict[str, object]:
     cost = {}
     for count in (1, 4, 16):
         clips = [Video(clip) for _ in range(count)]
-        cost[count] = process_time(lambda clips=clips: list(extract_many(clips, [encoder], dense=False))) / count
+        cost[count] = seconds_of(lambda clips=clips: list(extract_many(clips, [encoder], dense=False))) / count
     found["videos"] = cost
     print("processor seconds a video against number of videos: " + ", ".join(f"{k}: {v:.2f}" for k, v in cost.items()))
     vectors = extract(Video(clip), encoder, dense=False).vectors
     cost = {}
     for count in (10, 1000, 100_000):
         classes = np.random.default_rng(0).normal(size=(count, encoder.dim)).astype(np.float32)
-        cost[count] = statistics.median(process_time(lambda c=classes: vectors.mean(axis=0) @ c.T) for _ in range(9))
+        cost[count] = statistics.median(seconds_of(lambda c=classes: vectors.mean(axis=0) @ c.T) for _ in range(9))
     found["actions"] = cost
     print(
         "processor seconds of scoring against number of actions: " + ", ".join(f"{k}: {v:.5f}" for k, v in cost.items())

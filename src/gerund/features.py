@@ -25,7 +25,7 @@ from gerund.video.reader import Video
 FrameProgress = Callable[[int, int], None]
 """Called with the number of frames done and the number in all, of the video at hand."""
 
-_QUEUED_WINDOWS = 8
+_QUEUED_BATCHES = 2
 _POLL_S = 0.1
 
 
@@ -91,7 +91,9 @@ def extract_many(
         One extraction for each video, in their order.
     """
     listed = list(videos)
-    pieces: queue.Queue[_Piece | _End] = queue.Queue(maxsize=max(_QUEUED_WINDOWS, *(e.batch for e in encoders)))
+    pieces: queue.Queue[_Piece | _End] = queue.Queue(
+        maxsize=_QUEUED_BATCHES * max(encoder.batch for encoder in encoders)
+    )
     stopped = threading.Event()
 
     def put(item: _Piece | _End) -> None:

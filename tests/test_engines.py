@@ -286,6 +286,12 @@ def tiny_i3d():
     return graph, sample_inputs(graph, np.random.default_rng(1), batch=3)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Keeps what is calibrated here out of the user's cache."""
+    monkeypatch.setenv("GERUND_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="module")
 def tiny_bert():
     """A tiny BERT with padded sentences for it."""
@@ -394,6 +400,23 @@ def test_int8_reports_its_agreement(engine):
     measured = compare([run(x)], [make(graph, engine)(x)], "mine")
     assert measured.cosine_min >= 0.95
     assert measured.max_error > 0
+
+
+def test_an_int8_network_is_calibrated_once(monkeypatch):
+    """The second time it is read from the cache and gives the same; other calibration inputs make another network."""
+    pytest.importorskip("nncf")
+    from gerund.encoders.engines import openvino
+
+    calls = []
+    original = openvino.quantised
+    monkeypatch.setattr(openvino, "quantised", lambda *given: (calls.append(1), original(*given))[1])
+    x = normal(5, 16, 64)
+    first = make(perceptron(), "openvino", precision="int8")(x)
+    again = make(perceptron(), "openvino", precision="int8")(x)
+    assert len(calls) == 1
+    np.testing.assert_array_equal(first, again)
+    make(perceptron(), "openvino", precision="int8", calibration=[(x,)])
+    assert len(calls) == 2
 
 
 def test_int8_takes_calibration_inputs(tiny_bert, capfd):

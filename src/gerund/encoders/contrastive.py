@@ -17,7 +17,7 @@ from gerund.encoders.base import Window, unit
 from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks.clip import image_graph, text_graph
-from gerund.encoders.tokenizer import TextTokens
+from gerund.encoders.tokenizer import TextTokens, batches
 from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.encoders.weights.layouts import (
     Architecture,
@@ -39,7 +39,6 @@ PROMPTS = ("a video of a person {}", "a video of {}", "a photo of a person {}", 
 
 _FRAMES = 16
 _DENSE_HZ = 4.0
-_TEXT_BATCH = 32
 _OPENAI_MEAN, _OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _HALF = (0.5, 0.5, 0.5)
 _TIME_SLACK_S = 1e-6
@@ -194,14 +193,10 @@ class ContrastiveEncoder:
             UsageError: a text is too long and `truncate` is not set.
         """
         rows = self._tokens(texts, truncate=truncate)
-        order = sorted(range(len(rows)), key=lambda place: len(rows[place]))  # like lengths together: little padding
         vectors = np.zeros((len(rows), self.dim), np.float32)
-        for begin in range(0, len(order), _TEXT_BATCH):
-            places = order[begin : begin + _TEXT_BATCH]
-            ids = np.zeros((len(places), len(rows[places[-1]])), np.int64)
+        for places, ids, _ in batches(rows):
             read = np.zeros_like(ids)
             for line, place in enumerate(places):
-                ids[line, : len(rows[place])] = rows[place]
                 read[line, self._place_to_read(rows[place])] = 1
             vectors[places] = self._text_network(ids, read)
         return unit(vectors) if normalise else vectors

@@ -13,7 +13,8 @@ import numpy as np
 
 from gerund.encoders.engines import Device, Engine, EngineName, compile_graph
 from gerund.encoders.graph import Graph
-from gerund.encoders.networks.bert import batches, hidden_states
+from gerund.encoders.networks.bert import hidden_states
+from gerund.encoders.tokenizer import batches
 from gerund.errors import UsageError
 from gerund.types import FloatArray
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from gerund.types import IntArray
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+_BATCH = 32
 START, END = "<|startoftext|>", "<|endoftext|>"
 BPE_FILE = "bpe_simple_vocab_16e6.txt.gz"
 _BPE_MERGES = 49152 - 256 - 2
@@ -25,6 +26,29 @@ _BPE_MERGES = 49152 - 256 - 2
 and the two marks (CLIP's published vocabulary)."""
 _CLIP_PIECES = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 """Where CLIP cuts a text before pairs are merged (Radford et al., 2021, section 2.4; the pattern is the model's)."""
+
+
+def batches(
+    tokens: Sequence[Sequence[int] | IntArray], size: int = _BATCH
+) -> Iterator[tuple[list[int], IntArray, IntArray]]:
+    """Texts of like length together, so that little is padded.
+
+    Args:
+        tokens: token numbers of each text.
+        size: texts in a batch, at most.
+
+    Yields:
+        The places of the texts in `tokens`, their ids and their mask, int64 ``[B, L]``.
+    """
+    order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+    for begin in range(0, len(order), size):
+        rows = order[begin : begin + size]
+        ids = np.zeros((len(rows), len(tokens[rows[-1]])), np.int64)
+        mask = np.zeros_like(ids)
+        for place, row in enumerate(rows):
+            ids[place, : len(tokens[row])] = tokens[row]
+            mask[place, : len(tokens[row])] = 1
+        yield rows, ids, mask
 
 
 class TextTokens:

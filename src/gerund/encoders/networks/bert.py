@@ -18,11 +18,11 @@ import numpy as np
 from gerund.encoders.engines import Precision, compile_graph
 from gerund.encoders.graph import Array, Graph, Tensor
 from gerund.encoders.networks.backbone import take
+from gerund.encoders.tokenizer import batches
 from gerund.encoders.weights.checkpoint import Checkpoint, read_checkpoint
 from gerund.errors import AssetError, UsageError
-from gerund.types import FloatArray, IntArray
+from gerund.types import FloatArray
 
-_BATCH = 32
 _WHERE = (
     "a BERT checkpoint as 'hf download google-bert/bert-base-uncased config.json model.safetensors tokenizer.json "
     "vocab.txt' writes it"
@@ -166,27 +166,6 @@ def build(weights: Mapping[str, FloatArray], *, num_heads: int, eps: float = 1e-
     ids, mask = graph.input("ids", [-1, -1], "int64"), graph.input("mask", [-1, -1], "int64")
     graph.output("hidden", hidden_states(graph, weights, ids, mask, num_heads=num_heads, eps=eps))
     return graph
-
-
-def batches(tokens: Sequence[Sequence[int]], size: int = _BATCH) -> Iterator[tuple[list[int], IntArray, IntArray]]:
-    """Texts of like length together, so that little is padded.
-
-    Args:
-        tokens: token numbers of each text.
-        size: texts in a batch, at most.
-
-    Yields:
-        The places of the texts in `tokens`, their ids and their mask, int64 ``[B, L]``.
-    """
-    order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
-    for begin in range(0, len(order), size):
-        rows = order[begin : begin + size]
-        ids = np.zeros((len(rows), len(tokens[rows[-1]])), np.int64)
-        mask = np.zeros_like(ids)
-        for place, row in enumerate(rows):
-            ids[place, : len(tokens[row])] = tokens[row]
-            mask[place, : len(tokens[row])] = 1
-        yield rows, ids, mask
 
 
 class Bert:

@@ -13,6 +13,7 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -46,7 +47,7 @@ STORAGE_TYPES = {
     "ByteStorage": "<u1",
     "BoolStorage": "<u1",
 }
-NESTED = ("state_dict", "model_state_dict", "model", "weights")
+_NESTED = ("state_dict", "model_state_dict", "model", "weights")
 """Where training scripts keep the tensors beside epoch numbers and optimisers."""
 
 
@@ -155,11 +156,11 @@ def _read_safetensors(path: Path) -> dict[str, FloatArray]:
         if name != "__metadata__" and entry["dtype"] in _SAFETENSORS_TYPES:
             first, last = entry["data_offsets"]
             raw = data[begin + first : begin + last].view(_SAFETENSORS_TYPES[entry["dtype"]])
-            tensors[name] = to_float32(raw.reshape(entry["shape"]))
+            tensors[name] = _to_float32(raw.reshape(entry["shape"]))
     return tensors
 
 
-def to_float32(array: Array) -> FloatArray:
+def _to_float32(array: Array) -> FloatArray:
     """Any width of floating point as float32; 16-bit whole numbers are the upper halves of float32 (bfloat16)."""
     if array.dtype == np.uint16:
         return (array.astype(np.uint32) << 16).view(np.float32)
@@ -167,33 +168,46 @@ def to_float32(array: Array) -> FloatArray:
 
 
 def _read_archive(path: Path) -> dict[str, FloatArray]:
+    with damage_in_words(path), zipfile.ZipFile(path) as archive:
+        pickles = [name for name in archive.namelist() if PurePosixPath(name).parts[1:] == ("data.pkl",)]
+        if len(pickles) != 1:
+            raise AssetError(f"{path}: a zip file, but not one that PyTorch wrote (no data.pkl in it)")
+        root = PurePosixPath(pickles[0]).parts[0]
+        order = f"{root}/byteorder"
+        if order in archive.namelist() and archive.read(order) != b"little":
+            raise pickle.UnpicklingError("its numbers are big-endian")
+        with archive.open(pickles[0]) as file:
+            return float_tensors(TensorUnpickler(file, archive, root).load(), path)
+
+
+@contextmanager
+def damage_in_words(path: Path) -> Iterator[None]:
+    """Turns whatever a damaged or hostile file makes of its reader into an AssetError that names the file."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            pickles = [name for name in archive.namelist() if PurePosixPath(name).parts[1:] == ("data.pkl",)]
-            if len(pickles) != 1:
-                raise AssetError(f"{path}: a zip file, but not one that PyTorch wrote (no data.pkl in it)")
-            root = PurePosixPath(pickles[0]).parts[0]
-            order = f"{root}/byteorder"
-            if order in archive.namelist() and archive.read(order) != b"little":
-                raise pickle.UnpicklingError("its numbers are big-endian")
-            with archive.open(pickles[0]) as file:
-                tree = TensorUnpickler(file, archive, root).load()
-        for key in NESTED:
-            if isinstance(tree, Mapping) and isinstance(tree.get(key), Mapping | _Module):
-                tree = tree[key]
-        floats = {name: value for name, value in leaves(tree) if value.dtype.kind == "f" or value.dtype == np.uint16}
-        tensors = {name: to_float32(value) for name, value in floats.items()}
+        yield
     except (
         *(pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, TypeError, AttributeError, ValueError),
-        *(IndexError, RecursionError, OverflowError, NotImplementedError, UnicodeDecodeError),
+        *(OSError, IndexError, RecursionError, OverflowError, MemoryError, NotImplementedError, UnicodeDecodeError),
     ) as error:
         raise AssetError(f"{path}: not a file of plain tensors; {error}") from error
-    if not tensors:
+
+
+def float_tensors(tree: Any, path: Path) -> dict[str, FloatArray]:
+    """The floating-point tensors of what was unpickled, float32, by the names in the part that holds the model.
+
+    Raises:
+        AssetError: there is none.
+    """
+    for key in _NESTED:
+        if isinstance(tree, Mapping) and isinstance(tree.get(key), Mapping | _Module):
+            tree = tree[key]
+    floats = {name: value for name, value in _leaves(tree) if value.dtype.kind == "f" or value.dtype == np.uint16}
+    if not floats:
         raise AssetError(f"{path}: holds no tensors")
-    return tensors
+    return {name: _to_float32(value) for name, value in floats.items()}
 
 
-def leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
+def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
     """Tensors in dicts and modules, under dotted names."""
     items = tree.state if isinstance(tree, _Module) else tree
     if isinstance(items, Mapping):
@@ -201,7 +215,7 @@ def leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
             if isinstance(value, np.ndarray):
                 yield f"{prefix}{key}", value
             elif isinstance(value, Mapping | _Module):
-                yield from leaves(value, f"{prefix}{key}.")
+                yield from _leaves(value, f"{prefix}{key}.")
 
 
 class _Module:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,14 +15,12 @@ import numpy as np
 
 from gerund.encoders.graph import Array
 from gerund.encoders.weights.checkpoint import (
-    NESTED,
     STORAGE_TYPES,
     TensorUnpickler,
-    leaves,
+    damage_in_words,
+    float_tensors,
     rebuild_tensor,
-    to_float32,
 )
-from gerund.errors import AssetError
 from gerund.types import FloatArray
 
 MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -36,27 +33,15 @@ def read_legacy(path: Path) -> dict[str, FloatArray]:
     Raises:
         AssetError: it is not such a file, is damaged, or its pickle asks for anything but tensors in dicts.
     """
-    try:
-        with path.open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                raise pickle.UnpicklingError("it does not begin with PyTorch's magic number")
-            if _plain(file) != 1001 or not _plain(file)["little_endian"]:
-                raise pickle.UnpicklingError("it is of another version or byte order")
-            unpickler = _LegacyUnpickler(file, os.fstat(file.fileno()).st_size)
-            tree = unpickler.load()
-            unpickler.fill(_plain(file))
-        for key in NESTED:
-            if isinstance(tree, Mapping) and isinstance(tree.get(key), Mapping):
-                tree = tree[key]
-        tensors = {name: to_float32(value) for name, value in leaves(tree) if value.dtype.kind != "i"}
-    except (
-        *(pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, ValueError, OSError),
-        *(IndexError, RecursionError, OverflowError, MemoryError, NotImplementedError, UnicodeDecodeError),
-    ) as error:
-        raise AssetError(f"{path}: not a file of plain tensors; {error}") from error
-    if not tensors:
-        raise AssetError(f"{path}: holds no tensors")
-    return tensors
+    with damage_in_words(path), path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise pickle.UnpicklingError("it does not begin with PyTorch's magic number")
+        if _plain(file) != 1001 or not _plain(file)["little_endian"]:
+            raise pickle.UnpicklingError("it is of another version or byte order")
+        unpickler = _LegacyUnpickler(file, os.fstat(file.fileno()).st_size)
+        tree = unpickler.load()
+        unpickler.fill(_plain(file))
+        return float_tensors(tree, path)
 
 
 class _PlainUnpickler(pickle.Unpickler):

@@ -12,11 +12,12 @@ SOURCE = Path(gerund.__file__).parent
 FLOORS = [
     ["errors"],
     ["types"],
-    ["assets"],
+    ["examples", "assets", "metrics"],
     ["text", "video"],
     ["encoders"],
     ["features"],
     ["methods"],
+    ["bench"],
     ["api"],
     ["terminal"],
     ["page"],

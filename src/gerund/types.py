@@ -46,7 +46,7 @@ class Track:
     """Embeddings over time.
 
     Attributes:
-        vectors: float32 ``[T, D]``, unit norm.
+        vectors: float32 ``[T, D]``; gerund's encoders give unit norm, features of others may have any.
         spans_s: the time each vector speaks for, half-open, seconds ``[T, 2]``.
         encoder: fingerprint of the encoder that made it.
     """

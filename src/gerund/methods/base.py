@@ -1,29 +1,59 @@
-"""The one small interface that every method has."""
+"""The one small interface that every method has.
+
+A method is a class in a file of its own. Its constructor only stores settings; work happens in `fit`; what was learned
+ends in ``_``. The classes are given when scoring: that is what zero-shot means, so one fitted object answers for any
+list. Nothing here knows of data sets, splits or test labels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar, Protocol, Self
 
+from gerund.examples import Examples, Inputs
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, Segments, Track
+
+
+class ClassEncoder(Protocol):
+    """Class names to vectors; every encoder is one, and so is a table of word vectors."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the vectors would."""
+        ...
+
+    def encode_classes(self, classes: ClassSpace) -> FloatArray:
+        """Classes to vectors ``[C, D]``, each from all of its texts."""
+        ...
 
 
 class Recognizer(Protocol):
     """Says which action a video shows.
 
-    `takes` tells what `score` wants: ``"clip"``, ``"track"`` or ``"vector"``. Constructors only store settings; work
-    happens in `fit`; the classes are given when scoring, so that one fitted object answers for any list.
+    Attributes:
+        takes: what of its inputs it looks at: ``"track"`` or ``"vector"`` (the mean of a track over time).
+
+    A method that must know the unseen class names while it learns has a class variable ``class_names_at_fit = True``.
+    Then `fit` gets all classes, the seen ones first, of which only these have examples, and reports say
+    "class-transductive" instead of "inductive".
     """
 
     takes: ClassVar[str]
 
-    def fit(self, examples: object, classes: ClassSpace) -> Self:
-        """Learns from examples of seen classes."""
+    def fit(self, examples: Examples | None, classes: ClassSpace) -> Self:
+        """Learns from examples of seen classes; training-free methods return themselves."""
         ...
 
-    def score(self, inputs: Sequence[Track], classes: ClassSpace) -> FloatArray:
+    def score(self, inputs: Inputs, classes: ClassSpace) -> FloatArray:
         """Scores ``[N, C]``, higher is better; no softmax."""
+        ...
+
+
+class Choosing(Protocol):
+    """A method with something to choose after fitting, such as a checkpoint, by seen classes that `fit` never met."""
+
+    def choose(self, held_out: Examples, classes: ClassSpace) -> Self:
+        """Keeps what answers best for the held-out examples among `classes`, none of which is a test class."""
         ...
 
 
@@ -32,8 +62,8 @@ class Localizer(Protocol):
 
     takes: ClassVar[str]
 
-    def fit(self, examples: object, classes: ClassSpace) -> Self:
-        """Learns from examples of seen classes."""
+    def fit(self, examples: Examples | None, classes: ClassSpace) -> Self:
+        """Learns from examples of seen classes with their segments; training-free methods return themselves."""
         ...
 
     def locate(self, track: Track, classes: ClassSpace) -> Segments:

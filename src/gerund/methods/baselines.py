@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from gerund.encoders.base import Encoder, require_same_encoder, unit
+from gerund.examples import Examples
 from gerund.methods.contrast import video_classes
 from gerund.text.classes import ClassSpace
 from gerund.types import Segment, Segments, Track
@@ -21,7 +22,7 @@ class WholeVideo:
 
     encoder: Encoder
 
-    def fit(self, examples: object = None, classes: ClassSpace | None = None) -> Self:
+    def fit(self, examples: Examples | None = None, classes: ClassSpace | None = None) -> Self:
         """Nothing is learned."""
         return self
 
@@ -41,7 +42,7 @@ class UniformWindows:
     encoder: Encoder
     window_s: float = 3.0
 
-    def fit(self, examples: object = None, classes: ClassSpace | None = None) -> Self:
+    def fit(self, examples: Examples | None = None, classes: ClassSpace | None = None) -> Self:
         """Nothing is learned."""
         return self
 

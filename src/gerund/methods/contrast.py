@@ -14,6 +14,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from gerund.encoders.base import Encoder, require_same_encoder
+from gerund.examples import Examples
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FloatArray64, Segment, Segments, Track
 
@@ -49,7 +50,7 @@ class Contrast:
     nms_tiou: float = 0.7
     max_segments: int = 100
 
-    def fit(self, examples: object = None, classes: ClassSpace | None = None) -> Self:
+    def fit(self, examples: Examples | None = None, classes: ClassSpace | None = None) -> Self:
         """Nothing is learned."""
         return self
 

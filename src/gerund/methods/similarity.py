@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from gerund.encoders.base import Encoder, require_same_encoder, unit
+from gerund.examples import Examples, Inputs
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, Track
 
@@ -25,11 +26,11 @@ class Similarity:
 
     encoder: Encoder
 
-    def fit(self, examples: object = None, classes: ClassSpace | None = None) -> Self:
+    def fit(self, examples: Examples | None = None, classes: ClassSpace | None = None) -> Self:
         """Nothing is learned."""
         return self
 
-    def score(self, inputs: Sequence[Track], classes: ClassSpace) -> FloatArray:
+    def score(self, inputs: Inputs | Sequence[Track], classes: ClassSpace) -> FloatArray:
         """Scores ``[N, C]``: cosines of tracks and classes less the encoder's `hubness`."""
         for track in inputs:
             require_same_encoder(track, self.encoder)

@@ -1,0 +1,1 @@
+"""Protocols, runs and reports: the only room that sees test labels."""

@@ -1,0 +1,42 @@
+"""The command line: one file for each group of commands.
+
+Answers go to standard output, everything else to standard error. The exit status is 0 when all inputs were answered,
+1 when some could not be, 2 when the command itself cannot be right, and 130 after Ctrl-C. What was finished is kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from gerund.cli import models, videos
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for room in (videos, models):
+    app.add_typer(room.app)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False) -> None:
+    """Recognise and localise human actions in video from nothing but their names."""
+    if version:
+        from gerund import __version__
+
+        typer.echo(f"gerund {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point of the ``gerund`` command."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that knows few letters gets escapes, not a crash
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    app()

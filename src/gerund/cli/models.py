@@ -1,0 +1,95 @@
+"""Models: list, fetch, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from gerund.batch import errors_to_exit
+from gerund.cli.options import Threads
+from gerund.errors import UsageError
+
+app = typer.Typer()
+models_app = typer.Typer(invoke_without_command=True)
+app.add_typer(models_app, name="models")
+
+
+@models_app.callback()
+def _models(context: typer.Context) -> None:
+    """List the models: what each is, its size and licence, where it comes from, and whether it is here."""
+    if context.invoked_subcommand is None:
+        from gerund.terminal import models_list, show
+
+        show(models_list())
+
+
+@models_app.command("get")
+def get_model(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models or assets to fetch and verify.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Take it from a file instead of the network.")
+    ] = None,
+) -> None:
+    """Fetch a model's files, or verify them when they are here."""
+    from gerund import assets
+    from gerund.terminal import Watcher
+
+    with errors_to_exit(), Watcher(quiet=False) as watcher:
+        cards = [card for card in assets.MODELS if card.name in names]
+        wanted = [name for card in cards for name in card.assets]
+        wanted += [asset.name for asset in assets.ASSETS if asset.name in names]
+        for name in set(names) - {card.name for card in cards} - set(wanted):
+            raise UsageError(f"no model {name!r}; there are {', '.join(card.name for card in assets.MODELS)}")
+        if source:
+            taken = assets.install(source, tuple(dict.fromkeys(wanted)))
+            typer.echo(f"taken from {source}: {', '.join(asset.name for asset in taken)}")
+            return
+        for card in cards:
+            if card.repository:
+                typer.echo(f"fetched  {card.repository}  {assets.hub_folder(card.repository, file=card.file)}")
+        for name in dict.fromkeys(wanted):
+            asset = assets.find_asset(name)
+            was_here = assets.is_here(asset) and assets.verify(asset)
+            path = assets.fetch(asset, renew=not was_here, progress=watcher.download)
+            typer.echo(
+                f"{'verified' if was_here else 'fetched'}  {asset.name}  {asset.size_bytes / 1e6:.1f} MB  {path}"
+            )
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="See 'gerund models'.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go; made if it is not there.")],
+    format: Annotated[Literal["onnx", "openvino"], typer.Option(help="What kind of files.")] = "onnx",
+    video: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Compare on frames of this video too; may be repeated.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Largest error allowed, as a share of the largest value.")
+    ] = 1e-3,
+    threads: Threads = 0,
+) -> None:
+    """Write a model's networks to files for other programs, and prove that they compute the same.
+
+    DIR/parity.json says how near their results are to another engine's. Past the tolerance nothing is kept.
+
+    Example: gerund export i3d-minilm exported/ --format openvino --video holiday.mp4
+    """
+    from gerund.api import load
+    from gerund.encoders.engines.export import export_model
+    from gerund.terminal import Watcher
+
+    with errors_to_exit(), Watcher(quiet=False) as watcher:
+        encoder = load(model, device="cpu", precision="fp32", threads=threads, progress=watcher.download).encoder
+        report = export_model(encoder, folder, format=format, videos=video or [], tolerance=tolerance, threads=threads)
+        for network in report["networks"].values():
+            files = " + ".join(str(folder / file) for file in network["files"])
+            typer.echo(f"{files}  {network['size_bytes'] / 1e6:.1f} MB, compared with {network['reference']}:")
+            for check in network["checks"]:
+                typer.echo(
+                    f"  {check['data']}: error {check['max_error']:.1e} at most and {check['mean_error']:.1e} in the "
+                    f"mean, cosine {check['cosine_min']:.6f} at least ({check['num_vectors']} vectors)"
+                )
+        typer.echo(f"report: {folder / 'parity.json'}")

@@ -1,0 +1,53 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+DEFAULT_MODEL = "i3d-minilm"
+
+Paths = Annotated[
+    list[str], typer.Argument(metavar="PATH...", help="Videos, folders (searched to the bottom) or patterns.")
+]
+ActionSpec = Annotated[
+    str,
+    typer.Option(
+        metavar="SPEC",
+        help="Names separated by commas, a text file with one a line, or a built-in list: ucf101, hmdb51, kinetics400, "
+        "kinetics600, activitynet200, thumos14, olympicsports16.",
+    ),
+]
+ModelName = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="A name from 'gerund models', a hub name, or a folder.")
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute; auto is cuda where PyTorch finds it.")
+]
+Threads = Annotated[int, typer.Option(min=0, help="Threads to compute with; 0 takes every core.")]
+EngineName = Annotated[
+    Literal["auto", "torch", "openvino", "onnx"],
+    typer.Option(help="What computes; auto is torch on a CUDA device, else openvino."),
+]
+PrecisionName = Annotated[
+    Literal["auto", "fp32", "bf16", "fp16", "int8"],
+    typer.Option(
+        help="Arithmetic; auto is 16 bits where the device has them. int8 tells how well it agrees with fp32."
+    ),
+]
+DecodeThreads = Annotated[
+    int, typer.Option(min=0, help="How many videos are decoded at once; 0 decides by the machine.")
+]
+Approximate = Annotated[
+    bool,
+    typer.Option(
+        "--approximate-frames", help="Look at the nearest keyframes; tells how far off they are (CLIP's kin)."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table; files and errors only.")]
+JsonFile = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write JSON Lines; - for standard output.")
+]
+CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a CSV table.")]

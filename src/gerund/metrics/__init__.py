@@ -1,0 +1,1 @@
+"""Measures of answers: pure functions on arrays."""

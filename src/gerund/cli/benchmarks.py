@@ -1,0 +1,7 @@
+"""Protocols: list, show, verify, audit."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer()

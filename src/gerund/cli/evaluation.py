@@ -1,0 +1,7 @@
+"""Runs: evaluate, rerun, report."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer()

@@ -1,0 +1,1 @@
+"""Scores of files that others have written: annotations and predictions."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Literal
 
+from gerund.bench.datasets.listing import ListedVideo
 from gerund.errors import UsageError
 
-Task = Literal["recognition", "generalised", "localization"]
+Task = Literal["recognition", "generalised", "base-to-novel", "localization"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,12 @@ class Split:
         seen: classes with training examples, in the data set's spelling; empty where nothing is trained on it.
         unseen: classes without any; for conventional recognition and localization the only candidates.
         validation: classes that are neither, for choosing a model; never tested.
-        test_list: the official list that test videos must be on, such as ``"test1"``; ``""`` for none.
+        test_list: the official list that test videos must be on, such as ``"test1"``; ``""`` for none. A generalised
+            protocol asks it of seen classes only: no video of an unseen class was trained on, so all are tested.
+        train_list: the official list that training videos must be on, such as ``"train1"``; ``""`` for none.
+
+    Raises:
+        UsageError: a class is on two sides or listed twice, or there is none to answer among.
     """
 
     name: str
@@ -30,6 +37,7 @@ class Split:
     unseen: tuple[str, ...]
     validation: tuple[str, ...] = ()
     test_list: str = ""
+    train_list: str = ""
 
     def __post_init__(self) -> None:
         for one, other in (("seen", "unseen"), ("seen", "validation"), ("unseen", "validation")):
@@ -53,13 +61,19 @@ class Benchmark:
     Attributes:
         name: ``"ucf101-50-50"``.
         task: ``"recognition"``: unseen videos among unseen classes. ``"generalised"``: seen test videos and unseen
-            ones among all classes. ``"localization"``: segments of unseen classes.
+            ones among all classes. ``"base-to-novel"``: seen test videos among seen classes and unseen ones among
+            unseen classes. ``"localization"``: segments of unseen classes.
         train_on: data set of the training videos; the same as `test_on` but for cross-data-set protocols.
         test_on: data set of the test videos.
         splits: in order; every one is reported, with mean and spread over them.
         train_subset: training videos come from it; ``""`` for all.
         test_subset: test videos come from it; ``""`` for all.
         tious: thresholds of localization.
+        shots: training videos of each class, drawn by `listing.draw`; 0 for all.
+        excluded: videos that are neither trained on nor tested.
+        longer_than_s: actions of at most this length are not asked about; 0 keeps all, even those without length.
+        longer_than_frames: the same in frames of their video.
+        inside_video: actions that begin after the end of their video are not asked about.
         compat: a released deviation that this protocol reproduces; ``""`` for none.
         source: where the protocol comes from.
         note: what a reader has to know.
@@ -73,6 +87,11 @@ class Benchmark:
     train_subset: str = ""
     test_subset: str = ""
     tious: tuple[float, ...] = ()
+    shots: int = 0
+    excluded: tuple[str, ...] = ()
+    longer_than_s: float = 0.0
+    longer_than_frames: int = 0
+    inside_video: bool = False
     compat: str = ""
     source: str = ""
     note: str = ""
@@ -83,3 +102,20 @@ class Benchmark:
         content = asdict(self)
         del content["source"], content["note"]
         return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+    def truth(self, video: ListedVideo, classes: Collection[str]) -> list[tuple[float, float, str]]:
+        """The annotated actions of a video that are asked about, ``(start_s, end_s, label)`` in the order listed.
+
+        Example:
+            >>> video = ListedVideo("a", "Diving", segments=((1.0, 1.2, "Diving"), (2.0, 4.0, "Diving")), fps=30.0)
+            >>> Benchmark("b", "localization", "d", "d", (), longer_than_frames=8).truth(video, ["Diving"])
+            [(2.0, 4.0, 'Diving')]
+        """
+        limit_s = max(self.longer_than_s, self.longer_than_frames / video.fps if self.longer_than_frames else 0.0)
+        return [
+            (start_s, end_s, label)
+            for start_s, end_s, label in video.segments
+            if label in classes
+            and (not limit_s or end_s - start_s > limit_s)
+            and not (self.inside_video and video.duration_s and start_s >= video.duration_s)
+        ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,3 +62,28 @@ class Listing:
     def only(self, keep: Callable[[ListedVideo], bool]) -> Listing:
         """The videos that `keep` is true for."""
         return Listing(self.dataset, tuple(video for video in self.videos if keep(video)))
+
+
+def draw(videos: Iterable[ListedVideo], shots: int, draw_name: str) -> tuple[ListedVideo, ...]:
+    """A few videos of each class, the same ones whatever order the lists are in.
+
+    Args:
+        videos: to draw from.
+        shots: how many of each class; fewer where a class has no more.
+        draw_name: names the draw, such as the split's name; another name is another draw.
+
+    Returns:
+        For each class the videos whose SHA-256 of ``"<draw_name>/<video>"`` are smallest, in the order given.
+
+    Example:
+        >>> videos = [ListedVideo(f"v{n}", "waving") for n in range(5)]
+        >>> [video.video for video in draw(videos, 2, "1")] == [v.video for v in draw(videos[::-1], 2, "1")[::-1]]
+        True
+    """
+    given = tuple(videos)
+    by_class: dict[str, list[tuple[str, str]]] = {}
+    for video in given:
+        rank = hashlib.sha256(f"{draw_name}/{video.video}".encode()).hexdigest()
+        by_class.setdefault(video.label, []).append((rank, video.video))
+    kept = {video for ranked in by_class.values() for _, video in sorted(ranked)[:shots]}
+    return tuple(video for video in given if video.video in kept)

@@ -2,6 +2,244 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
 import typer
 
+from gerund.batch import Batch, Outputs, batch
+from gerund.cli.options import DEFAULT_MODEL, DecodeThreads, Device, EngineName, Paths, PrecisionName, Quiet, Threads
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from gerund.encoders import Encoder
+    from gerund.features import Extraction, FeatureStore
+    from gerund.features.importers import ImportedFeatures
+
 app = typer.Typer()
+
+_Groups = dict[tuple[int, ...], list[tuple[str, Path]]]
+"""Ids and files of videos by the places of the encoders that they were not encoded with yet."""
+
+_AT_ONCE = 512
+"""A video that was opened remembers where its frames are, so a data set's are not all kept open at once."""
+
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for the features; one that has some is added to.")]
+
+
+@app.command()
+def extract(
+    paths: Paths,
+    out: Out,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A name from 'gerund models', a hub name, or a folder; may be repeated, for all share one decode. "
+            f"Without it {DEFAULT_MODEL}.",
+        ),
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="One vector for every N frames: the centre one (CLIP's kin).")
+    ] = None,
+    mean: Annotated[bool, typer.Option("--mean", help="With --stride: the mean over all N frames.")] = False,
+    rate: Annotated[float | None, typer.Option(min=1e-3, metavar="R", help="R vectors a second (CLIP's kin).")] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, metavar="K", help="The centres of K equal parts (CLIP's kin).")
+    ] = None,
+    few: Annotated[
+        bool, typer.Option("--few", help="The few windows that 'classify' looks at, not the whole video.")
+    ] = False,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Name videos by their paths below this folder, not by their file names alone."
+        ),
+    ] = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+    engine: EngineName = "auto",
+    precision: PrecisionName = "auto",
+    decode_threads: DecodeThreads = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Encode videos once and keep the vectors, so that methods and evaluations need not.
+
+    A video that is there already is skipped; a command that was stopped goes on where it was when it is run again.
+
+    Example: gerund extract ucf101/ --encoder i3d-minilm --out features/
+    """
+    from gerund.api import load
+    from gerund.features import FeatureStore, Kind, Sampling
+    from gerund.features.layout import check_place
+    from gerund.features.store import name_videos
+
+    with batch(paths, Outputs(), quiet=quiet) as run:
+        sampling = Sampling(stride=stride or 0, mean=mean, rate_hz=rate or 0.0, frames=frames or 0, few=few)
+        named = name_videos(run.videos, root)
+        check_place(out)
+        settings: dict[str, Any] = {"device": device, "threads": threads, "engine": engine, "precision": precision}
+        names = dict.fromkeys(encoder or [DEFAULT_MODEL])
+        encoders = [sampling.of(load(name, progress=run.watcher.download, **settings).encoder) for name in names]
+        encoders = list({item.fingerprint: item for item in encoders}.values())
+        _require_fit(encoders, run.videos)
+        if not quiet:
+            _note_remarks(run, encoders)
+        stores = [
+            FeatureStore.create(out, Kind(item.name, item.fingerprint, item.dim, sampling.key, sampling.words))
+            for item in encoders
+        ]
+        _extract(run, named, encoders, stores, dense=sampling.dense, decoders=decode_threads, quiet=quiet)
+
+
+@app.command()
+def import_features(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="The folder or file of features.")],
+    layout: Annotated[
+        Literal["arrays", "vectors", "video-features", "table"],
+        typer.Option(
+            "--format",
+            help="arrays: a file [T, D] a video (GAP, T3AL). vectors: a file with one vector a video (ER). "
+            "video-features: what v-iashin/video_features saves. table: one .npz with ids [N] and vectors [N, D].",
+        ),
+    ],
+    encoder: Annotated[str, typer.Option(metavar="NAME", help="What to call the encoder that made them.")],
+    out: Out,
+    fps: Annotated[float, typer.Option(min=0, help="Frames a second of every video.")] = 0.0,
+    stride: Annotated[float, typer.Option(min=0, help="Frames from one vector to the next.")] = 0.0,
+    info: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON with the rate or length of each video, such as GAP's.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="How files are named after videos, without ending: '{id}_rgb'.")] = "{id}",
+    key: Annotated[str | None, typer.Option(help="Which array is meant, where there are several.")] = None,
+    times: Annotated[str | None, typer.Option(help="Which array has the timestamps in milliseconds.")] = None,
+    fingerprint: Annotated[
+        str | None, typer.Option(help="The encoder's, where you know that gerund's own is the very same.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Take over features that others have made.
+
+    Example: gerund import-features thumos/ --format arrays --info info.json --encoder clip-b16 --out features/
+    """
+    from gerund.features.layout import check_place
+    from gerund.features.opening import open_files
+
+    with batch([], Outputs(), quiet=quiet) as run:
+        check_place(out)
+        found = open_files(
+            source,
+            layout,
+            encoder=encoder,
+            fingerprint=fingerprint,
+            fps=fps,
+            stride=stride,
+            info=info,
+            name=name,
+            key=key,
+            times=times,
+        )
+        _take_over(run, found, out, quiet=quiet)
+
+
+def _take_over(run: Batch, found: ImportedFeatures, out: Path, *, quiet: bool) -> None:
+    from gerund.errors import GerundError
+    from gerund.features import FeatureStore
+
+    store = FeatureStore.create(out, found.kind)
+    listed = found.ids()
+    todo = [video for video in listed if not store.has(video, found.file_of(video))]
+    _summarise(run, [store], listed, quiet=quiet)
+    for done, video in enumerate(todo, 1):
+        try:
+            store.write(video, found.read(video), source=found.file_of(video))
+        except (GerundError, OSError) as error:
+            run.failed.append((video, str(error)))
+        run.watcher.videos(done, len(todo))
+
+
+def _extract(
+    run: Batch,
+    named: dict[str, Path],
+    encoders: list[Encoder],
+    stores: list[FeatureStore],
+    *,
+    dense: bool,
+    decoders: int,
+    quiet: bool,
+) -> None:
+    from gerund.features import extract_many
+    from gerund.terminal import heading
+    from gerund.video.reader import Video
+
+    groups = _group(named, stores)
+    run.videos = [path for group in groups.values() for _, path in group]
+    _summarise(run, stores, list(named), quiet=quiet)
+
+    def ask(_: list[Path]) -> Iterator[tuple[Path, Any]]:
+        for places, group in groups.items():
+            chosen = [encoders[place] for place in places]
+            for begin in range(0, len(group), _AT_ONCE):
+                part = group[begin : begin + _AT_ONCE]
+                videos = [Video(path) for _, path in part]
+                done = extract_many(videos, chosen, dense=dense, decoders=decoders, progress=run.watcher.frames)
+                for (video, path), found in zip(part, done, strict=True):
+                    yield path, found.error or (video, places, found)
+
+    def take(answer: tuple[str, tuple[int, ...], Extraction]) -> Text:
+        video, places, found = answer
+        text = heading(str(found.video.path), found.video.duration_s)
+        for place, track in zip(places, found.tracks, strict=True):
+            stores[place].write(video, track, source=found.video.path)
+            text.append(f"  {encoders[place].name}: {len(track)} x {encoders[place].dim}")
+        return text
+
+    run.each_video(ask, take, lambda *_: None)
+
+
+def _require_fit(encoders: list[Encoder], paths: list[Path]) -> None:
+    """Asks every encoder about the first video that can be read, so that a command that cannot be right writes nothing.
+
+    Raises:
+        UsageError: the sampling is none for one of them.
+    """
+    from gerund.errors import VideoError
+    from gerund.video.reader import Video
+
+    for path in paths:
+        with suppress(VideoError):
+            for encoder in encoders:
+                encoder.sample(Video(path), dense=True)
+            return
+
+
+def _group(named: dict[str, Path], stores: list[FeatureStore]) -> _Groups:
+    """What is to be done; videos that lack the same encoders go through one decode each."""
+    groups: _Groups = {}
+    for video, path in named.items():
+        places = tuple(place for place, store in enumerate(stores) if not (path.exists() and store.has(video, path)))
+        if places:
+            groups.setdefault(places, []).append((video, path))
+    return groups
+
+
+def _summarise(run: Batch, stores: list[FeatureStore], ids: list[str], *, quiet: bool) -> None:
+    """Says at the end, also after Ctrl-C, how many videos have features now."""
+
+    def count() -> int:
+        return sum(all(video in store for store in stores) for video in ids)
+
+    before = count()
+    if not quiet:
+        run.at_end(
+            lambda: run.say(f"{stores[0].place}: {count()} of {len(ids)} are here, {count() - before} of them new")
+        )
+
+
+def _note_remarks(run: Batch, encoders: list[Encoder]) -> None:
+    for encoder in encoders:
+        for remark in encoder.remarks():
+            run.say(f"note: {encoder.name}: {remark}")

@@ -3,5 +3,22 @@
 from __future__ import annotations
 
 from gerund.features.extraction import Extraction, FrameProgress, extract, extract_many, nearest_keyframes
+from gerund.features.opening import open_features
+from gerund.features.sampling import Resampled, Sampling
+from gerund.features.store import FeatureStore
+from gerund.features.tracks import FeatureError, Features, Kind
 
-__all__ = ["Extraction", "FrameProgress", "extract", "extract_many", "nearest_keyframes"]
+__all__ = [
+    "Extraction",
+    "FeatureError",
+    "FeatureStore",
+    "Features",
+    "FrameProgress",
+    "Kind",
+    "Resampled",
+    "Sampling",
+    "extract",
+    "extract_many",
+    "nearest_keyframes",
+    "open_features",
+]

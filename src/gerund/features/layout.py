@@ -1,0 +1,192 @@
+"""How a store lies on disk: its marker, a folder for each kind, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from gerund.errors import UsageError
+from gerund.features.tracks import FeatureError, Kind
+
+_FORMAT = 1
+_MARKER = "store.json"
+_KIND = "kind.json"
+TRACK_SUFFIX = ".npz"
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+def is_store(folder: Path) -> bool:
+    """True for a folder that says that it is a store."""
+    return (folder / _MARKER).is_file()
+
+
+def read_kinds(folder: Path) -> dict[Path, Kind]:
+    """What a store holds: the folder of every kind.
+
+    Raises:
+        UsageError: it is no store, or one of another layout.
+        FeatureError: a description is damaged.
+    """
+    if not is_store(folder):
+        raise UsageError(f"{folder}: no store of features, for it has no {_MARKER}; 'gerund extract' makes stores")
+    version = _read_json(folder / _MARKER).get("format")
+    if version != _FORMAT:
+        raise UsageError(f"{folder}: a store of layout {version}, this gerund reads {_FORMAT}; use a newer gerund")
+    kinds = {}
+    for file in sorted(folder.glob(f"*/{_KIND}")):
+        content = _read_json(file)
+        try:
+            kinds[file.parent] = Kind(
+                encoder=content["encoder"],
+                fingerprint=content["fingerprint"],
+                dim=content["dim"],
+                sampling=content["sampling"],
+                words=content["sampling_in_words"],
+            )
+        except KeyError as error:
+            raise FeatureError(f"{file}: says nothing of {error}; delete its folder and extract again") from error
+    return kinds
+
+
+def check_place(store: Path) -> None:
+    """Checks that a folder is a store, or may become one, and changes nothing.
+
+    Raises:
+        UsageError: it is a file, holds other things, or may not be written.
+    """
+    if store.exists() and not store.is_dir():
+        raise UsageError(f"{store}: a file; give a folder for the features")
+    strangers = sorted(path.name for path in store.iterdir() if not path.name.startswith(".")) if store.exists() else []
+    if strangers and not is_store(store):  # asked last: another process may have made it one meanwhile
+        raise UsageError(f"{store}: holds {strangers[0]} and is no store of features; give a new or an empty folder")
+    place = next(place for place in (store, *store.absolute().parents) if place.exists())
+    if not os.access(place, os.W_OK):
+        raise UsageError(f"{store}: cannot be written, no permission in {place}")
+
+
+def make_kind(store: Path, kind: Kind) -> Kind:
+    """Makes room for the tracks of a kind, where there is none yet.
+
+    Returns:
+        The kind as the store has it; the same encoder may be in it under another name.
+
+    Raises:
+        UsageError: the folder holds other things than a store, or a part of the kind cannot be a file name.
+    """
+    for word in (kind.fingerprint, kind.sampling):
+        if not word or set(word) - _PLAIN or word.startswith("."):
+            raise UsageError(f"{word!r} cannot be part of a file name; use letters, digits, '.', '_' and '-'")
+    _mark(store)
+    for known in read_kinds(store).values():
+        if (known.fingerprint, known.sampling) == (kind.fingerprint, kind.sampling):
+            if known.dim != kind.dim:
+                raise UsageError(f"{store}: holds {known}; vectors of {kind.dim} numbers cannot be of that kind")
+            return known
+    place = store / f"{as_file_name(kind.encoder)}-{kind.fingerprint}-{kind.sampling}"
+    place.mkdir(exist_ok=True)
+    _write_json(place / _KIND, {**kind.to_dict(), "gerund": _version()})
+    return kind
+
+
+def choose_kind(
+    store: Path,
+    kinds: Mapping[Path, Kind],
+    *,
+    encoder: str | None = None,
+    sampling: str | None = None,
+    fingerprint: str | None = None,
+) -> Kind:
+    """The one kind that is meant; where several could be, those without a single track do not count.
+
+    Args:
+        store: the folder, for messages.
+        kinds: what it holds, by folder.
+        encoder: name of the encoder, or the last part of it.
+        sampling: key of the sampling.
+        fingerprint: of the encoder.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    if not kinds:
+        raise UsageError(f"{store}: nothing was extracted into this store yet")
+    there = "There are:\n" + "\n".join(f"  {kind}" for kind in kinds.values())
+    like = {
+        place: kind
+        for place, kind in kinds.items()
+        if encoder in (None, kind.encoder, as_file_name(kind.encoder)) and sampling in (None, kind.sampling)
+    }
+    found = {place: kind for place, kind in like.items() if fingerprint in (None, kind.fingerprint)}
+    if len(found) > 1:
+        found = {place: kind for place, kind in found.items() if any(place.rglob(f"*{TRACK_SUFFIX}"))} or found
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise UsageError(
+            f"{store}: holds several kinds of features; choose by encoder, sampling and, where these are not enough, "
+            f"fingerprint. {there}"
+        )
+    if like:
+        raise UsageError(
+            f"{store}: features of another encoder than the one with fingerprint {fingerprint}; weights, recipe or "
+            f"arithmetic differ. Use the encoder that made them, or extract again. {there}"
+        )
+    asked = {"encoder": encoder, "sampling": sampling}
+    raise UsageError(f"{store}: no features of {', '.join(f'{k} {v}' for k, v in asked.items() if v)}. {there}")
+
+
+def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Makes a file that is there whole or not at all, even when the machine stops in the middle."""
+    part = path.parent / f".{secrets.token_hex(8)}.part"
+    try:
+        with part.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def as_file_name(encoder: str) -> str:
+    """The last part of an encoder's name, with what no file name should have replaced.
+
+    Example:
+        >>> as_file_name("openai/clip-vit-base-patch16"), as_file_name("models/my clip/")
+        ('clip-vit-base-patch16', 'my_clip')
+    """
+    last = encoder.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    return "".join(letter if letter in _PLAIN else "_" for letter in last).lstrip(".") or "encoder"
+
+
+def _mark(store: Path) -> None:
+    """Makes the folder a store, where it is none."""
+    check_place(store)
+    if not is_store(store):
+        store.mkdir(parents=True, exist_ok=True)
+        _write_json(store / _MARKER, {"format": _FORMAT, "gerund": _version()})
+
+
+def _write_json(path: Path, content: dict[str, object]) -> None:
+    text = json.dumps(content, indent=2) + "\n"
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise FeatureError(f"{path}: cannot be read as JSON ({error}); restore it, or extract again") from error
+    if not isinstance(content, dict):
+        raise FeatureError(f"{path}: expected an object, got {type(content).__name__}; restore it, or extract again")
+    return content
+
+
+def _version() -> str:
+    from gerund import __version__
+
+    return __version__

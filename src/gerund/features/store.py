@@ -1,0 +1,229 @@
+"""Tracks on disk, so that no video is decoded and encoded twice.
+
+A store is a folder::
+
+    store.json                        says that it is a store, and the version of its layout
+    clip-1f5a0c...-stride8/           one folder for each kind of track: encoder, fingerprint, sampling
+        kind.json                     what the kind is
+        v_Archery_g01_c01.npz         one file for each video
+
+A video's file is an uncompressed ``.npz`` that ``numpy.load`` reads: `vectors` float32 ``[T, D]``, `spans_s` float64
+``[T, 2]``, and `about`, a JSON text that names the encoder's fingerprint, the sampling and the video file. Nothing in
+it is pickled, and its checksums are compared when it is read.
+
+Every file appears whole or not at all under its final name, so several processes may fill one store. What a killed
+process leaves behind ends in ``.part`` and is not looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from gerund.errors import UsageError
+from gerund.features.layout import TRACK_SUFFIX, choose_kind, make_kind, read_kinds, write_whole
+from gerund.features.tracks import FeatureError, Features, Kind
+from gerund.types import Track
+
+
+class FeatureStore(Features):
+    """The tracks of one kind in a folder that may hold several kinds; `create` makes it, this opens it.
+
+    Args:
+        folder: the store.
+        encoder: the name of the encoder, or the last part of it.
+        sampling: the key of the sampling.
+        fingerprint: the one that the tracks must have, such as that of the encoder of the class texts.
+
+    Raises:
+        UsageError: there is no store, nothing in it is of that kind, or several kinds are.
+        FeatureError: its description is damaged.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> store = FeatureStore.create(folder, Kind("clip", "1f5a", 2, "own"))
+        >>> store.write("a", Track(np.ones((1, 2), np.float32), np.array([[0.0, 0.5]]), "1f5a"))
+        >>> FeatureStore(folder).read("a").spans_s.tolist()
+        [[0.0, 0.5]]
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        encoder: str | None = None,
+        sampling: str | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
+        kinds = read_kinds(Path(folder))
+        meant = choose_kind(Path(folder), kinds, encoder=encoder, sampling=sampling, fingerprint=fingerprint)
+        super().__init__(meant, Path(folder))
+        self._folder = next(place for place, kind in kinds.items() if kind == meant)
+
+    @classmethod
+    def create(cls, folder: str | os.PathLike[str], kind: Kind) -> FeatureStore:
+        """Opens the tracks of a kind to add to them, making folders where there are none.
+
+        Raises:
+            UsageError: the folder holds other things than a store, or a part of the kind cannot be a file name.
+            FeatureError: a description in the store is damaged.
+        """
+        there = make_kind(Path(folder), kind)
+        return cls(folder, encoder=there.encoder, sampling=there.sampling, fingerprint=there.fingerprint)
+
+    def ids(self) -> list[str]:
+        """The videos that there are tracks of, sorted: file names without ending, or paths with ``/``."""
+        found = (path.relative_to(self._folder).as_posix() for path in self._folder.rglob(f"*{TRACK_SUFFIX}"))
+        return sorted(
+            name.removesuffix(TRACK_SUFFIX) for name in found if not PurePosixPath(name).name.startswith("._")
+        )
+
+    def __contains__(self, video: object) -> bool:
+        return isinstance(video, str) and self.file_of(video).is_file()
+
+    def file_of(self, video: str) -> Path:
+        """Where the track of a video lies once it is there.
+
+        Raises:
+            UsageError: the id cannot be a file name.
+        """
+        parts = PurePosixPath(video).parts
+        if not video or video != "/".join(parts) or ".." in parts or parts[0] == "/" or "\0" in video:
+            raise UsageError(f"{video!r} cannot be the id of a video: expected a file name, or several joined by /")
+        return self._folder / f"{video}{TRACK_SUFFIX}"
+
+    def read(self, video: str) -> Track:
+        """The track of one video, exactly as it was written.
+
+        Raises:
+            UsageError: there is none.
+            FeatureError: its file is damaged, or of another encoder or sampling.
+        """
+        _, vectors, spans_s = self._load(video, "vectors", "spans_s")
+        try:
+            return Track(vectors, spans_s, self.fingerprint)
+        except UsageError as error:
+            raise _damaged(self.file_of(video), error) from error
+
+    def write(self, video: str, track: Track, *, source: str | os.PathLike[str] | None = None) -> None:
+        """Keeps the track of a video, in place of the one that may be there.
+
+        Args:
+            video: its id: the name of its file without folder and ending, or a path with ``/``.
+            track: vectors are kept as float32, times as float64.
+            source: the file that it was made from, so that two videos of one name are noticed.
+
+        Raises:
+            UsageError: the track is of another encoder or has vectors of another length, the id cannot be a file name,
+                or the track that is there was made from another file.
+        """
+        if track.encoder != self.fingerprint:
+            given = track.encoder or "none"
+            raise UsageError(f"{self.place}: holds {self.kind}; got a track of an encoder with fingerprint {given}")
+        if track.vectors.shape[1] != self.dim:
+            raise UsageError(f"{self.place}: holds {self.kind}; got vectors of {track.vectors.shape[1]} numbers")
+        self.has(video, source)
+        about = {"encoder": self.fingerprint, "sampling": self.sampling, "source": _source(source)}
+        vectors = np.ascontiguousarray(track.vectors, np.float32)
+        spans_s = np.ascontiguousarray(track.spans_s, np.float64)
+        file = self.file_of(video)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(
+            file, lambda target: np.savez(target, vectors=vectors, spans_s=spans_s, about=np.array(json.dumps(about)))
+        )
+
+    def has(self, video: str, source: str | os.PathLike[str] | None = None) -> bool:
+        """True when there is a track of the video whose file is not cut off; its vectors are not read.
+
+        Args:
+            video: its id.
+            source: the file that it must have been made from: the same path, or the same name and size elsewhere.
+
+        Raises:
+            UsageError: it was made from another file, or the id cannot be a file name.
+        """
+        file = self.file_of(video)
+        if not file.is_file():
+            return False
+        try:
+            (about,) = self._load(video)
+        except FeatureError:
+            return False
+        made_from, given = about.get("source"), _source(source)
+        if not made_from or not given or made_from == given:
+            return True
+        if Path(made_from["path"]).name == Path(given["path"]).name and made_from["bytes"] == given["bytes"]:
+            return True
+        was, now = (f"{item['path']} ({item['bytes']} bytes)" for item in (made_from, given))
+        raise UsageError(
+            f"{file}: was made from {was}, not from {now}. If it has changed, delete the former and extract "
+            "again; if these are two videos of one name, keep two stores, or name videos by their paths (--root)"
+        )
+
+    def _load(self, video: str, *names: str) -> list[Any]:
+        """What a video's file says about itself, after a comparison with the kind, and some of its arrays."""
+        file = self.file_of(video)
+        try:
+            opened = file.open("rb")
+        except FileNotFoundError:
+            raise UsageError(f"{self.place}: no features of the video {video!r} ({self.kind}); extract it") from None
+        with opened:
+            try:
+                with np.load(opened, allow_pickle=False) as content:
+                    about = json.loads(str(content["about"]))
+                    found = [content[name] for name in names]
+                made = about["encoder"], about["sampling"]
+            except Exception as error:  # whatever a damaged file makes of numpy, zipfile and json
+                raise _damaged(file, error) from error
+        if made != (self.fingerprint, self.sampling):
+            raise FeatureError(
+                f"{file}: made by an encoder with fingerprint {made[0]}, sampling {made[1]}, but it lies among those "
+                f"of {self.kind}; delete it and extract it again"
+            )
+        return [about, *found]
+
+
+def name_videos(paths: Iterable[str | os.PathLike[str]], root: str | os.PathLike[str] | None = None) -> dict[str, Path]:
+    """Video files by the ids that stores and the lists of data sets know them by.
+
+    Args:
+        paths: the files.
+        root: None takes a file's name without folder and ending; else its path below this folder, without ending.
+
+    Raises:
+        UsageError: two files would have one id, or a file is not below the root.
+
+    Example:
+        >>> list(name_videos(["ucf101/Archery/v_Archery_g01_c01.avi"]))
+        ['v_Archery_g01_c01']
+        >>> list(name_videos(["ucf101/Archery/v_Archery_g01_c01.avi"], "ucf101"))
+        ['Archery/v_Archery_g01_c01']
+    """
+    named: dict[str, Path] = {}
+    for path in map(Path, paths):
+        place = Path(path.name) if root is None else Path(os.path.relpath(path, root))
+        if ".." in place.parts or place.is_absolute():
+            raise UsageError(f"{path} is not below {root}; give a folder that holds all of the videos")
+        video = place.with_suffix("").as_posix()
+        if video in named:
+            raise UsageError(
+                f"{named[video]} and {path} would both be kept under the name {video!r}; name videos by their paths "
+                "below a folder (--root), or extract them into two stores"
+            )
+        named[video] = path
+    return named
+
+
+def _source(path: str | os.PathLike[str] | None) -> dict[str, Any] | None:
+    """What tells one video file from another of the same name."""
+    return None if path is None else {"path": os.path.abspath(path), "bytes": Path(path).stat().st_size}
+
+
+def _damaged(file: Path, error: Exception) -> FeatureError:
+    return FeatureError(f"{file}: damaged, or cut off ({error}); delete it and extract it again")

@@ -1,0 +1,148 @@
+"""Where tracks come from, whatever they lie in: all of one kind, read when they are asked for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+from gerund.errors import GerundError, UsageError
+from gerund.types import Track
+
+_NAMED = 3
+
+
+class FeatureError(GerundError):
+    """A file of features that is damaged, or not what it should be; the text names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all tracks of a store have in common; tracks that differ in any of it are never mixed.
+
+    Attributes:
+        encoder: what users call it.
+        fingerprint: of the encoder; changes whenever its vectors would.
+        dim: length of the vectors.
+        sampling: which frames the vectors stand for, as a short key such as ``"own"`` or ``"stride8"``.
+        words: the same in words.
+
+    Example:
+        >>> print(Kind("clip", "1f5a", 512, "stride8"))
+        clip, sampling stride8, 512 numbers, fingerprint 1f5a
+    """
+
+    encoder: str
+    fingerprint: str
+    dim: int
+    sampling: str
+    words: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """All of it, ready for JSON."""
+        return {
+            "encoder": self.encoder,
+            "fingerprint": self.fingerprint,
+            "dim": self.dim,
+            "sampling": self.sampling,
+            "sampling_in_words": self.words,
+        }
+
+    def __str__(self) -> str:
+        return f"{self.encoder}, sampling {self.sampling}, {self.dim} numbers, fingerprint {self.fingerprint}"
+
+
+class Features(ABC):
+    """Tracks of many videos, all of one kind.
+
+    Args:
+        kind: what they have in common.
+        place: the file or folder that they lie in.
+    """
+
+    def __init__(self, kind: Kind, place: Path) -> None:
+        self.kind = kind
+        self.place = place
+
+    @property
+    def encoder(self) -> str:
+        """The name of the encoder that made them."""
+        return self.kind.encoder
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of that encoder."""
+        return self.kind.fingerprint
+
+    @property
+    def sampling(self) -> str:
+        """The key of the sampling."""
+        return self.kind.sampling
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return self.kind.dim
+
+    @abstractmethod
+    def ids(self) -> list[str]:
+        """The videos that there are tracks of, sorted."""
+
+    @abstractmethod
+    def read(self, video: str) -> Track:
+        """The track of one video.
+
+        Raises:
+            UsageError: there is none.
+            FeatureError: its file is damaged, or of another encoder.
+        """
+
+    def __contains__(self, video: object) -> bool:
+        return video in self.ids()
+
+    def __len__(self) -> int:
+        return len(self.ids())
+
+    def tracks(self, ids: Sequence[str]) -> Sequence[Track]:
+        """The tracks of some videos in the order asked for, each read from disk whenever it is indexed.
+
+        Raises:
+            UsageError: there is no track of one of them.
+        """
+        if lacking := self.missing(ids):
+            named = ", ".join(lacking[:_NAMED]) + (", ..." if len(lacking) > _NAMED else "")
+            raise UsageError(
+                f"{self.place}: {len(lacking)} of {len(ids)} videos have no features here ({named}); extract them, or "
+                "leave them out"
+            )
+        return _ReadWhenIndexed(self, tuple(ids))
+
+    def missing(self, ids: Sequence[str]) -> list[str]:
+        """Those of the videos that there is no track of, in the order given."""
+        here = set(self.ids())
+        return [video for video in ids if video not in here]
+
+    def describe(self) -> dict[str, object]:
+        """Encoder, fingerprint, length of vectors and sampling, as a report prints them."""
+        return self.kind.to_dict()
+
+
+class _ReadWhenIndexed(Sequence[Track]):
+    """Tracks that are read anew each time, so that a loop over any number of them holds one."""
+
+    def __init__(self, features: Features, ids: tuple[str, ...]) -> None:
+        self._features, self._ids = features, ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, place: int) -> Track: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Track]: ...
+    def __getitem__(self, place: int | slice) -> Track | Sequence[Track]:
+        if isinstance(place, slice):
+            return _ReadWhenIndexed(self._features, self._ids[place])
+        return self._features.read(self._ids[place])

@@ -256,6 +256,7 @@ class ModelCard:
         repository: where its folder lies on the model hub, for models that come from there.
         file: the one weight file to take, for repositories that hold no folder of the usual kind.
         licence: of a hub model, as its repository states it.
+        trained_on: data sets whose labels it has learned, for what is then no longer unseen.
     """
 
     name: str
@@ -264,6 +265,7 @@ class ModelCard:
     repository: str = ""
     file: str = ""
     licence: str = ""
+    trained_on: tuple[str, ...] = ()
 
 
 MODELS: tuple[ModelCard, ...] = (
@@ -271,11 +273,13 @@ MODELS: tuple[ModelCard, ...] = (
         "i3d-minilm",
         "default: I3D's 400 action scores carried into MiniLM's sentence space through gerund's definitions",
         ("i3d-kinetics400", "minilm", "minilm-tokenizer"),
+        trained_on=("kinetics400",),
     ),
     ModelCard(
         "i3d-minilm-plain",
         "the same with plain ConSE over bare names, as published: the baseline",
         ("i3d-kinetics400", "minilm", "minilm-tokenizer"),
+        trained_on=("kinetics400",),
     ),
     ModelCard(
         "clip-b32",

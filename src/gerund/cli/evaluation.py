@@ -1,7 +1,291 @@
-"""Runs: evaluate, rerun, report."""
+"""Runs on benchmarks: evaluate, rerun, report."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
+from gerund.batch import errors_to_exit
+from gerund.cli.options import Device, EngineName, PrecisionName, Threads
+from gerund.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gerund.bench.runs.evaluate import Request
+    from gerund.bench.runs.report import Report
+    from gerund.encoders.base import Encoder
+    from gerund.terminal import Watcher
+
 app = typer.Typer()
+
+OutFile = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write the report as JSON, and the answers beside it as .npz."),
+]
+MarkdownFile = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write it as Markdown.")]
+HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML page.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
+Features = Annotated[str, typer.Option(metavar="DIR", help="Features of the videos ('gerund extract').")]
+FeatureEncoder = Annotated[
+    str, typer.Option(metavar="NAME", help="Which encoder's features, where the folder has those of several.")
+]
+Sampling = Annotated[str, typer.Option(metavar="KEY", help="Which sampling, where the folder has several.")]
+Data = Annotated[
+    str, typer.Option(metavar="DIR", envvar="GERUND_DATA", help="Where the data sets' official lists lie.")
+]
+TextModel = Annotated[
+    str, typer.Option(metavar="NAME", help="The model whose texts stand for the classes; by default the features'.")
+]
+Vectors = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PART=FILE[@NAMES]", help="A table of class vectors for the method's texts or rows."),
+]
+Objects = Annotated[str, typer.Option(metavar="FILE", help="The most likely objects of each video (JSON).")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE[,VALUE]", help="A setting; of several the best on held-out classes."),
+]
+Splits = Annotated[str, typer.Option(metavar="NAMES", help="Only these splits, such as 0,1,2.")]
+AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
+
+
+@app.command()
+def evaluate(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="A method, or file.py:Class for one of yours.")],
+    on: Annotated[str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")],
+    features: Features = "",
+    train_features: Annotated[str, typer.Option(metavar="DIR", help="Features of the training videos.")] = "",
+    encoder: FeatureEncoder = "",
+    sampling: Sampling = "",
+    data: Data = "",
+    model: TextModel = "",
+    vectors: Vectors = None,
+    objects: Objects = "",
+    set_: Settings = None,
+    splits: Splits = "",
+    trained: Annotated[str, typer.Option(metavar="DIR", help="A method that 'gerund train' wrote.")] = "",
+    trained_on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATASET", help="What the features were trained on, for the overlap-free figures."),
+    ] = None,
+    allow_missing: AllowMissing = False,
+    predictions: Annotated[
+        str, typer.Option(metavar="PATTERN", help="Score these detection files instead; {split} stands for the split.")
+    ] = "",
+    truth: Annotated[str, typer.Option(metavar="PATTERN", help="Annotations of each split, instead of --data.")] = "",
+    seed: Seed = 0,
+    out: OutFile = None,
+    markdown: MarkdownFile = None,
+    html: HtmlFile = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+    engine: EngineName = "auto",
+    precision: PrecisionName = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Run METHOD on a benchmark and report it: every split, mean and spread, and what it all rests on.
+
+    Methods are trained on seen classes alone; settings are chosen on held-out seen classes. Only this command holds
+    test labels. With --predictions nothing is run, and METHOD is only what the report calls them.
+
+    Example: gerund evaluate eszsl --on toyworld --set alpha=0,1,2
+    """
+    from gerund.bench.runs.evaluate import Request, parse_settings
+
+    with errors_to_exit():
+        request = Request(
+            method=method,
+            benchmark=on,
+            features=features,
+            train_features=train_features,
+            encoder=encoder,
+            sampling=sampling,
+            data=data,
+            model=model,
+            vectors=_pairs(vectors or [], "--vectors"),
+            objects=objects,
+            settings=parse_settings(set_ or []),
+            splits=_names(splits),
+            trained=trained,
+            trained_on=trained_on or [],
+            allow_missing=allow_missing,
+            predictions=predictions,
+            truth=truth,
+            seed=seed,
+        )
+        _check_outputs(out, markdown, html)
+        report = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
+        _write(report, out, markdown, html, quiet=quiet)
+
+
+@app.command()
+def train(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="A method, or file.py:Class for one of yours.")],
+    on: Annotated[str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for each split, with checkpoints.")],
+    features: Features = "",
+    encoder: FeatureEncoder = "",
+    sampling: Sampling = "",
+    data: Data = "",
+    model: TextModel = "",
+    vectors: Vectors = None,
+    objects: Objects = "",
+    set_: Settings = None,
+    splits: Splits = "",
+    allow_missing: AllowMissing = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
+    engine: EngineName = "auto",
+    precision: PrecisionName = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Train METHOD on the seen classes of a benchmark and keep it, for 'gerund evaluate --trained DIR'.
+
+    A run that was stopped goes on from its last checkpoint when it is started again with the same settings.
+
+    Example: gerund train devise --on toyworld --out trained/
+    """
+    from gerund.bench.runs.evaluate import Request, parse_settings, train_and_save
+    from gerund.terminal import Watcher
+
+    with errors_to_exit():
+        request = Request(
+            method=method,
+            benchmark=on,
+            features=features,
+            encoder=encoder,
+            sampling=sampling,
+            data=data,
+            model=model,
+            vectors=_pairs(vectors or [], "--vectors"),
+            objects=objects,
+            settings=parse_settings(set_ or []),
+            splits=_names(splits),
+            allow_missing=allow_missing,
+            seed=seed,
+        )
+        load = _loader(device, threads, engine, precision)
+        with Watcher(quiet=quiet) as watcher:
+            written = train_and_save(request, out, load_encoder=load, progress=_teller(watcher, quiet=quiet))
+        for place in written:
+            typer.echo(place)
+
+
+@app.command()
+def rerun(
+    report: Annotated[Path, typer.Argument(metavar="REPORT", help="A report that 'gerund evaluate --out' wrote.")],
+    out: OutFile = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+    engine: EngineName = "auto",
+    precision: PrecisionName = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Run again what a report reports, and compare every figure. The exit status is 1 when one differs."""
+    from gerund.bench.runs.evaluate import Request
+    from gerund.bench.runs.report import Report, differences
+
+    with errors_to_exit():
+        before = Report.read(report)
+        if out and out.resolve() == report.resolve():
+            raise UsageError(f"--out {out} is the report itself; give the new one another name")
+        _check_outputs(out, None, None)
+        request = Request(**before.content["request"])
+        after = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
+        _write(after, out, None, None, quiet=True)
+        found = differences(before, after)
+        typer.echo("\n".join(found) if found else f"the same: {len(before.content['splits'])} splits, every figure")
+        if found:
+            raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    report: Annotated[Path, typer.Argument(metavar="REPORT", help="A report that 'gerund evaluate --out' wrote.")],
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Compute every figure again from the saved answers.")
+    ] = False,
+    markdown: MarkdownFile = None,
+    html: HtmlFile = None,
+) -> None:
+    """Show a report; with --recompute, prove its figures from the saved answers."""
+    from gerund.bench.runs.evaluate import find_protocol
+    from gerund.bench.runs.report import Report
+    from gerund.bench.runs.report import recompute as compute_again
+
+    with errors_to_exit():
+        read = Report.read(report)
+        _check_outputs(None, markdown, html)
+        _write(read, None, markdown, html, quiet=False)
+        if recompute:
+            benchmark = find_protocol(read.content["benchmark"]["name"])
+            found = compute_again(read, report.parent, benchmark)
+            count = sum(len(figures) for figures in found.values())
+            typer.echo(f"recomputed from {read.content['predictions']['file']}: {count} figures, all the same")
+
+
+def _run(request: Request, out: Path | None, load: Callable[[str], Encoder], *, quiet: bool) -> Report:
+    from gerund.bench.runs.evaluate import evaluate as evaluate_request
+    from gerund.terminal import Watcher
+
+    answers = out.with_suffix(".answers.npz") if out else None
+    with Watcher(quiet=quiet) as watcher:
+        tell = _teller(watcher, quiet=quiet)
+        return evaluate_request(request, load_encoder=load, answers=answers, command=sys.argv, progress=tell)
+
+
+def _teller(watcher: Watcher, *, quiet: bool) -> Callable[[str], None]:
+    def tell(words: str) -> None:
+        if not quiet:
+            watcher.console.print(words, markup=False, highlight=False, style="dim")
+
+    return tell
+
+
+def _loader(device: Device, threads: Threads, engine: EngineName, precision: PrecisionName) -> Callable[[str], Encoder]:
+    def load(name: str) -> Encoder:
+        from gerund.api import load as load_model
+
+        return load_model(name, device=device, threads=threads, engine=engine, precision=precision).encoder
+
+    return load
+
+
+def _write(report: Report, out: Path | None, markdown: Path | None, html: Path | None, *, quiet: bool) -> None:
+    if out:
+        report.write(out)
+    if markdown:
+        markdown.write_text(report.to_markdown(), encoding="utf-8")
+    if html:
+        html.write_text(report.to_html(), encoding="utf-8")
+    if not quiet:
+        typer.echo(report.to_text(), nl=False)
+
+
+def _check_outputs(*paths: Path | None) -> None:
+    """Refuses what cannot be written before anything is computed."""
+    for path in paths:
+        if path and not path.absolute().parent.is_dir():
+            raise UsageError(f"cannot write {path}: the folder {path.parent} does not exist")
+        if path and path.is_dir():
+            raise UsageError(f"cannot write {path}: it is a folder")
+
+
+def _names(given: str) -> list[str]:
+    return [name.strip() for name in given.split(",") if name.strip()]
+
+
+def _pairs(given: list[str], option: str) -> dict[str, str]:
+    found = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or not value:
+            raise UsageError(f"{option} {item}: expected PART=FILE, such as texts=glove.npy@names.txt")
+        found[name] = value
+    return found

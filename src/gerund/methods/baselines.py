@@ -19,6 +19,7 @@ class WholeVideo:
     """One segment from start to end with the most probable class; strong where videos are cut to their action."""
 
     takes: ClassVar[str] = "track"
+    training_free: ClassVar[bool] = True
 
     encoder: Encoder
 
@@ -38,6 +39,7 @@ class UniformWindows:
     """Windows of `window_s` seconds at half their length, scored by their mean cosine with the most probable class."""
 
     takes: ClassVar[str] = "track"
+    training_free: ClassVar[bool] = True
 
     encoder: Encoder
     window_s: float = 3.0

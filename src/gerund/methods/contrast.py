@@ -41,6 +41,7 @@ class Contrast:
     """
 
     takes: ClassVar[str] = "track"
+    training_free: ClassVar[bool] = True
 
     encoder: Encoder
     keep_share: float = 0.2

@@ -23,6 +23,7 @@ class Similarity:
     """
 
     takes: ClassVar[str] = "track"
+    training_free: ClassVar[bool] = True
 
     encoder: Encoder
 

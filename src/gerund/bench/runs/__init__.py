@@ -1,0 +1,1 @@
+"""Runs: methods on protocols, their answers, and reports of them."""

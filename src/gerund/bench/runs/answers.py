@@ -1,0 +1,192 @@
+"""What a method answered, with what was true: all that is needed to compute every figure, now or later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gerund.bench.protocols.benchmark import Benchmark
+from gerund.errors import UsageError
+from gerund.metrics.accuracy import harmonic_mean, mean_class_accuracy, top_k
+from gerund.metrics.detection import Variant, mean_average_precision
+from gerund.metrics.generalised import ausuc, seen_unseen_accuracy
+from gerund.metrics.segments import Annotations, Detections
+from gerund.types import FloatArray, IntArray
+
+_VARIANTS: dict[str, Variant] = {"t3al": "t3al", "gap": "gap"}
+"""Whose rules of scoring segments a compat switch of a protocol means."""
+
+
+@dataclass(frozen=True)
+class RecognitionAnswers:
+    """Scores of the videos of one paper.
+
+    Attributes:
+        split: name of the split.
+        paper: name of the paper; ``""`` where there is one.
+        videos: ids, ``[N]``.
+        labels: true classes as places in `classes`, int64 ``[N]``.
+        classes: the candidates, ``[C]``.
+        is_seen: which of them have training videos, bool ``[C]``.
+        scores: float32 ``[N, C]``.
+    """
+
+    split: str
+    paper: str
+    videos: tuple[str, ...]
+    labels: IntArray
+    classes: tuple[str, ...]
+    is_seen: npt.NDArray[np.bool_]
+    scores: FloatArray
+
+    @property
+    def num_videos(self) -> int:
+        """How many videos were asked about."""
+        return len(self.videos)
+
+
+@dataclass(frozen=True)
+class LocalizationAnswers:
+    """Segments found in the videos of one paper.
+
+    Attributes:
+        split: name of the split.
+        paper: name of the paper; ``""`` where there is one.
+        classes: the candidates.
+        truth: ``(video, start_s, end_s, label)``.
+        found: ``(video, start_s, end_s, label, score)`` in the order in which they were answered.
+    """
+
+    split: str
+    paper: str
+    classes: tuple[str, ...]
+    truth: tuple[tuple[str, float, float, str], ...]
+    found: tuple[tuple[str, float, float, str, float], ...]
+
+    @property
+    def num_videos(self) -> int:
+        """How many videos hold an action that was asked about."""
+        return len({video for video, *_ in self.truth})
+
+
+Answers = RecognitionAnswers | LocalizationAnswers
+
+
+def measure(answers: Sequence[Answers], benchmark: Benchmark, free: frozenset[str]) -> dict[str, float]:
+    """The figures of one split in percent.
+
+    Args:
+        answers: one for each paper.
+        benchmark: says what is measured.
+        free: unseen classes that share no name with a class that was trained on; every figure of unseen classes comes a
+            second time, over the videos of these classes alone. The candidates stay the same.
+    """
+    found: dict[str, float] = {}
+    for answer in answers:
+        if isinstance(answer, LocalizationAnswers):
+            found |= _measure_localization(answer, benchmark, free)
+        elif benchmark.task == "generalised":
+            found |= _measure_generalised(answer, free)
+        else:
+            found |= _measure_recognition(answer, free)
+    if benchmark.task == "base-to-novel":
+        found = {"base": found["base"], "novel": found["novel"], "H": harmonic_mean(found["base"], found["novel"])} | {
+            name: value for name, value in found.items() if name not in ("base", "novel")
+        }
+    return found
+
+
+def _measure_recognition(answer: RecognitionAnswers, free: frozenset[str]) -> dict[str, float]:
+    scores, labels = answer.scores, answer.labels
+    if not len(labels):
+        return {}
+    kept = np.isin(labels, [place for place, name in enumerate(answer.classes) if name in free])
+    if answer.paper:  # base or novel
+        found = {answer.paper: 100 * top_k(scores, labels, 1)}
+        if answer.paper == "novel" and kept.any():
+            found["novel, overlap-free"] = 100 * top_k(scores[kept], labels[kept], 1)
+        return found
+    found = {"top-1": 100 * top_k(scores, labels, 1), "top-5": 100 * top_k(scores, labels, 5)}
+    found["mean class top-1"] = 100 * mean_class_accuracy(scores, labels).accuracy
+    if kept.any():
+        found["top-1, overlap-free"] = 100 * top_k(scores[kept], labels[kept], 1)
+    return found
+
+
+def _measure_generalised(answer: RecognitionAnswers, free: frozenset[str]) -> dict[str, float]:
+    scores, labels, is_seen = answer.scores, answer.labels, answer.is_seen
+    plain = seen_unseen_accuracy(scores, labels, is_seen)
+    curve = ausuc(scores, labels, is_seen)
+    found = {
+        "seen": 100 * plain.seen,
+        "unseen": 100 * plain.unseen,
+        "H": 100 * plain.harmonic,
+        "AUSUC": 100 * curve.area,
+        "H at the best bias (an oracle)": 100 * curve.oracle_harmonic,
+    }
+    kept = np.isin(labels, [place for place, name in enumerate(answer.classes) if name in free]) | is_seen[labels]
+    if kept.any() and not is_seen[labels[kept]].all():
+        alone = seen_unseen_accuracy(scores[kept], labels[kept], is_seen)
+        found["unseen, overlap-free"] = 100 * alone.unseen
+        found["H, overlap-free"] = 100 * alone.harmonic
+    return found
+
+
+def _measure_localization(answer: LocalizationAnswers, benchmark: Benchmark, free: frozenset[str]) -> dict[str, float]:
+    truth, detections = Annotations.of(answer.truth), Detections.of(answer.found)
+    variant = _VARIANTS.get(benchmark.compat, "official")
+    found = mean_average_precision(truth, detections, benchmark.tious, variant=variant, classes=answer.classes)
+    figures = {f"mAP@{tiou:g}": 100 * float(value) for tiou, value in zip(benchmark.tious, found.mAP, strict=True)}
+    figures["average mAP"] = 100 * float(found.average)
+    kept = [place for place, name in enumerate(found.classes) if name in free]
+    if kept:
+        figures["average mAP, overlap-free"] = 100 * float(found.ap[:, kept].mean())
+    return figures
+
+
+def save_answers(answers: Sequence[Answers], path: Path) -> None:
+    """Writes answers to one ``.npz`` file that needs no pickle to be read."""
+    arrays: dict[str, Any] = {}
+    heads = []
+    for number, answer in enumerate(answers):
+        head: dict[str, Any] = {"split": answer.split, "paper": answer.paper, "classes": answer.classes}
+        if isinstance(answer, RecognitionAnswers):
+            head |= {"kind": "recognition", "videos": answer.videos}
+            arrays |= {f"{number}/{name}": getattr(answer, name) for name in ("labels", "is_seen", "scores")}
+        else:
+            head |= {"kind": "localization", "truth": answer.truth, "found": answer.found}
+        heads.append(head)
+    text = json.dumps(heads, ensure_ascii=False).encode()
+    np.savez_compressed(path, heads=np.frombuffer(text, np.uint8), **arrays)
+
+
+def load_answers(path: Path) -> list[Answers]:
+    """Reads what `save_answers` wrote.
+
+    Raises:
+        UsageError: the file is something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            heads = json.loads(saved["heads"].tobytes())
+            return [_load(head, number, saved) for number, head in enumerate(heads)]
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"{path}: expected the answers that a report was made from; {error}") from error
+
+
+def _load(head: dict[str, Any], number: int, saved: Any) -> Answers:
+    classes = tuple(head["classes"])
+    if head["kind"] == "localization":
+        truth = tuple((v, s, e, label) for v, s, e, label in head["truth"])
+        found = tuple((v, s, e, label, score) for v, s, e, label, score in head["found"])
+        return LocalizationAnswers(head["split"], head["paper"], classes, truth, found)
+    arrays = {name: saved[f"{number}/{name}"] for name in ("labels", "is_seen", "scores")}
+    return RecognitionAnswers(
+        split=head["split"], paper=head["paper"], videos=tuple(head["videos"]), classes=classes, **arrays
+    )

@@ -1,0 +1,138 @@
+"""What a run works on, and how it is handed out: tracks without names, labels of training videos only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from gerund.bench.datasets.listing import ListedVideo, Listing
+from gerund.errors import UsageError
+from gerund.examples import Examples, Inputs
+from gerund.text.classes import ClassSpace, to_words
+from gerund.types import IntArray, Segment, Segments, Track
+
+
+class Features(Protocol):
+    """Where tracks come from: a FeatureStore, or anything like one."""
+
+    def ids(self) -> Sequence[str]:
+        """The videos that it has."""
+        ...
+
+    def tracks(self, ids: Sequence[str]) -> Sequence[Track]:
+        """Their tracks, in the order asked for; may be read when indexed."""
+        ...
+
+    def describe(self) -> Mapping[str, object]:
+        """Encoder, fingerprint, sampling and whatever else a report should say."""
+        ...
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run works on.
+
+    Attributes:
+        train: lists of the data set that is trained on.
+        test: lists of the data set that is asked about.
+        train_features: tracks of its videos.
+        test_features: tracks of its videos.
+        objects: for methods with an object stream, the most likely objects of each video, best first.
+        class_texts: turns names into classes with the texts to use; by default their own names.
+    """
+
+    train: Listing
+    test: Listing
+    train_features: Features
+    test_features: Features
+    objects: Mapping[str, Sequence[int]] | None = None
+    class_texts: Callable[[ClassSpace], ClassSpace] | None = None
+
+
+class Present:
+    """Tells which listed videos have features."""
+
+    def __init__(self, material: Material, allow_missing: bool) -> None:
+        self._train, self._test = set(material.train_features.ids()), set(material.test_features.ids())
+        self._allow_missing = allow_missing
+
+    def only(self, videos: tuple[ListedVideo, ...], side: str, missing: dict[str, int]) -> tuple[ListedVideo, ...]:
+        """The videos that have features; the others are counted under `side` in `missing`.
+
+        Raises:
+            UsageError: some have none, and that was not allowed.
+        """
+        there = self._train if side == "train" else self._test
+        kept = tuple(video for video in videos if video.video in there)
+        num_missing = len(videos) - len(kept)
+        if num_missing and not self._allow_missing:
+            first = next(video.video for video in videos if video.video not in there)
+            raise UsageError(
+                f"{num_missing} of {len(videos)} {side} videos have no features, such as {first}; extract them, or "
+                "allow missing ones (--allow-missing), which changes what is measured"
+            )
+        missing[side] = missing.get(side, 0) + num_missing
+        return kept
+
+
+def examples(
+    videos: tuple[ListedVideo, ...], names: tuple[str, ...], features: Features, material: Material
+) -> Examples:
+    """Labelled videos of the classes named, with no trace of where they come from."""
+    places = {name: place for place, name in enumerate(names)}
+    kept = [video for video in videos if video.label in places or video.segments]
+    labels = np.array([_place(video, places) for video in kept], np.int64)
+    segments = None
+    if any(video.segments for video in kept):
+        segments = [
+            Segments(Segment(s, e, to_words(label), 1.0, 1.0) for s, e, label in video.segments if label in places)
+            for video in kept
+        ]
+    return Examples(inputs([video.video for video in kept], features, material), labels, segments)
+
+
+def _place(video: ListedVideo, places: Mapping[str, int]) -> int:
+    """The class of a video; of several annotated ones the first that is listed."""
+    if video.label in places:
+        return places[video.label]
+    return next(places[label] for _, _, label in video.segments if label in places)
+
+
+class _Read(Sequence[Track]):
+    """Tracks read when indexed, through a function, so that no name and no store can be reached from them."""
+
+    def __init__(self, count: int, read: Callable[[int], Track]) -> None:
+        self._count, self._read = count, read
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self._read(number) for number in range(*place.indices(self._count))]
+        return self._read(range(self._count)[int(place)])
+
+
+def inputs(ids: Sequence[str], features: Features, material: Material) -> Inputs:
+    """Videos with nothing that tells which they are.
+
+    Raises:
+        UsageError: the material has objects, but not of all of them.
+    """
+    tracks = features.tracks(ids)
+    objects: IntArray | None = None
+    if material.objects is not None:
+        lacking = [video for video in ids if video not in material.objects]
+        if lacking:
+            raise UsageError(f"{len(lacking)} of {len(ids)} videos have no objects, such as {lacking[0]}")
+        objects = np.array([material.objects[video] for video in ids], np.int64).reshape(len(ids), -1)
+    return Inputs(_Read(len(ids), lambda place: tracks[place]), objects)
+
+
+def space(names: tuple[str, ...], material: Material) -> ClassSpace:
+    """Classes in words, with the texts that the material chooses for them."""
+    classes = ClassSpace(tuple(to_words(name) for name in names))
+    return material.class_texts(classes) if material.class_texts else classes

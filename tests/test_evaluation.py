@@ -1,0 +1,197 @@
+"""Evaluation from the command line: reports that can be repeated, computed again, and read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gerund.cli import app
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+FREEZAD = SHARED / "predictions" / "freezad_thumos14"
+needs_predictions = pytest.mark.skipif(not FREEZAD.is_dir(), reason=f"{FREEZAD} is not here")
+
+OWN_METHOD = '''
+import numpy as np
+
+class Mine:
+    """Least squares on the toy world's texts."""
+
+    takes = "vector"
+
+    def __init__(self, texts, ridge=1.0):
+        self.texts, self.ridge = texts, ridge
+
+    def fit(self, examples, classes):
+        x, y = examples.inputs.vectors, self.texts.encode_classes(classes)[examples.labels]
+        self.map_ = np.linalg.solve(x.T @ x + self.ridge * np.eye(x.shape[1]), x.T @ y)
+        return self
+
+    def score(self, inputs, classes):
+        return inputs.vectors @ self.map_ @ self.texts.encode_classes(classes).T
+'''
+
+
+def gerund(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def toy_report(tmp_path_factory):
+    """A report of ESZSL on the toy world, with its answers beside it."""
+    path = tmp_path_factory.mktemp("report") / "eszsl.json"
+    done = gerund("evaluate", "eszsl", "--on", "toyworld-gzsl", "--set", "alpha=0,6", "--out", path)
+    assert done.exit_code == 0, done.output
+    return path, done.output
+
+
+def test_a_report_says_what_it_rests_on(toy_report):
+    """Hash of the protocol, settings and how they were chosen, features, texts, seed, versions: all are there."""
+    content = json.loads(toy_report[0].read_text())
+    assert len(content["benchmark"]["sha256"]) == 64
+    assert content["method"]["protocol"] == "inductive"
+    assert content["method"]["settings"]["gamma"] == 0.0
+    assert content["splits"][0]["settings"] == {"alpha": 0}
+    assert set(content["splits"][0]["held_out"]) == {"{'alpha': 0}", "{'alpha': 6}"}
+    assert content["features"]["test"]["encoder"] == "toyworld"
+    assert {"numpy", "gerund"} <= set(content["environment"]["versions"])
+    assert content["request"]["benchmark"] == "toyworld-gzsl"
+    assert content["splits"][0]["batch_independent"] is True
+
+
+def test_mean_and_spread_are_those_of_the_splits(toy_report):
+    """The summary is the mean with both deviations, each over the splits listed."""
+    content = json.loads(toy_report[0].read_text())
+    values = [split["metrics"]["H"] for split in content["splits"]]
+    assert content["summary"]["H"] == pytest.approx(
+        {
+            "mean": np.mean(values),
+            "population_std": np.std(values),
+            "sample_std": np.std(values, ddof=1),
+            "num_splits": 3,
+        }
+    )
+
+
+def test_figures_are_computed_again_from_the_answers(toy_report):
+    """--recompute finds the same figures; a changed figure or a changed file of answers is found out."""
+    path, _ = toy_report
+    assert "all the same" in gerund("report", path, "--recompute").output
+    content = json.loads(path.read_text())
+    content["splits"][1]["metrics"]["H"] += 0.01
+    forged = path.with_name("forged.json")
+    forged.write_text(json.dumps(content))
+    found = gerund("report", forged, "--recompute")
+    assert found.exit_code == 1 and "split 1: H is" in found.output
+    answers = path.parent / content["predictions"]["file"]
+    whole = answers.read_bytes()
+    answers.write_bytes(whole[:-1] + b"x")
+    try:
+        found = gerund("report", path, "--recompute")
+    finally:
+        answers.write_bytes(whole)
+    assert found.exit_code == 1 and "sha256 differs" in found.output
+
+
+def test_a_report_can_be_run_again(toy_report):
+    """Rerun repeats every figure, and ends with 1 where one differs from the report."""
+    path, _ = toy_report
+    same = gerund("rerun", path, "-q")
+    assert same.exit_code == 0 and "the same: 3 splits" in same.output
+    content = json.loads(path.read_text())
+    content["splits"][2]["metrics"]["seen"] = 12.5
+    forged = path.with_name("other.json")
+    forged.write_text(json.dumps(content))
+    differs = gerund("rerun", forged, "-q")
+    assert differs.exit_code == 1 and "split 2: seen 12.5 before" in differs.output
+
+
+def test_three_renderings_have_the_same_figures(toy_report, tmp_path):
+    """Terminal, Markdown and HTML show the same mean, and the page loads nothing."""
+    path, shown = toy_report
+    done = gerund("report", path, "--markdown", tmp_path / "r.md", "--html", tmp_path / "r.html")
+    assert done.exit_code == 0
+    mean = f"{json.loads(path.read_text())['summary']['AUSUC']['mean']:.2f}"
+    page = (tmp_path / "r.html").read_text()
+    for text in (shown, (tmp_path / "r.md").read_text(), page):
+        assert mean in text and "eszsl on toyworld-gzsl" in text
+    assert "http" not in page and "<script" not in page and "src=" not in page
+
+
+def test_a_method_in_a_file_of_its_own(tmp_path):
+    """One file with a class is enough to be evaluated."""
+    file = tmp_path / "mine.py"
+    file.write_text(OWN_METHOD)
+    done = gerund("evaluate", f"{file}:Mine", "--on", "toyworld", "--set", "ridge=2", "--out", tmp_path / "r.json")
+    assert done.exit_code == 0, done.output
+    content = json.loads((tmp_path / "r.json").read_text())
+    assert content["method"]["name"] == "mine" and content["method"]["settings"]["ridge"] == 2
+    assert content["summary"]["top-1"]["mean"] > 5 * 100 / 16
+
+
+def test_train_then_evaluate_is_evaluate(tmp_path):
+    """What was trained and kept answers like what is trained on the spot."""
+    settings = ("--on", "toyworld", "--splits", "0,2")
+    assert gerund("train", "eszsl", *settings, "--out", tmp_path / "t", "-q").exit_code == 0
+    kept = gerund("evaluate", "eszsl", *settings, "--trained", tmp_path / "t", "-q", "--out", tmp_path / "a.json")
+    assert kept.exit_code == 0, kept.output
+    assert gerund("evaluate", "eszsl", *settings, "-q", "--out", tmp_path / "b.json").exit_code == 0
+    a, b = (json.loads((tmp_path / name).read_text()) for name in ("a.json", "b.json"))
+    assert [s["metrics"] for s in a["splits"]] == [s["metrics"] for s in b["splits"]]
+    assert "trained elsewhere" in a["method"]["protocol"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("evaluate", "eszls", "--on", "toyworld"), "did you mean eszsl"),
+        (("evaluate", "eszsl", "--on", "ucf101-50-51"), "ucf101-50-50"),
+        (("evaluate", "eszsl", "--on", "toyworld", "--set", "beta=1"), "has no setting 'beta'; it has alpha"),
+        (("evaluate", "eszsl", "--on", "toyworld", "--set", "alpha"), "expected name=value"),
+        (("evaluate", "eszsl", "--on", "toyworld", "--splits", "9"), "has no split 9; there are 0, 1, 2"),
+        (("evaluate", "eszsl", "--on", "ucf101-50-50"), "needs --features DIR"),
+        (("evaluate", "contrast", "--on", "toyworld"), "does localization, and toyworld asks for recognition"),
+        (("evaluate", "gone.py:Mine", "--on", "toyworld"), "gone.py: no such file"),
+        (("evaluate", "eszsl", "--on", "toyworld", "--out", "/no/such/folder/r.json"), "does not exist"),
+        (("evaluate", "x", "--on", "toyworld", "--predictions", "p.csv"), "no benchmark 'toyworld'"),
+        (("report", "/no/such/report.json"), "expected a report"),
+        (("train", "similarity", "--on", "toyworld", "--out", "t", "--model", "i3d-minilm"), "training-free"),
+    ],
+)
+def test_mistakes_are_named(words, said):
+    """A wrong name, setting, split or place ends with 2 and says what there is."""
+    found = gerund(*words)
+    assert found.exit_code == 2, found.output
+    assert said in " ".join(found.output.split())
+
+
+@needs_predictions
+@pytest.mark.parametrize("truth", ["files", "lists"])
+def test_freezad_table_from_its_predictions(tmp_path, truth):
+    """The published segments give FreeZAD's figures on splits 0 to 4, from its own annotations or from THUMOS14's."""
+    where = ("--truth", FREEZAD / "gt_75_{split}.csv") if truth == "files" else ("--data", SHARED)
+    found = ("--predictions", FREEZAD / "predict_75_{split}.csv", *where)
+    done = gerund("evaluate", "FreeZAD", "--on", "thumos14-75-25-freezad", *found, "--out", tmp_path / "r.json")
+    assert done.exit_code == 0, done.output
+    content = json.loads((tmp_path / "r.json").read_text())
+    wanted = {"0": 13.98664, "1": 8.0947, "2": 5.3470, "3": 7.2693, "4": 14.7809}
+    for split in content["splits"]:  # each class is rounded to 0.1 before the mean, five classes by five thresholds
+        assert split["metrics"]["average mAP"] == pytest.approx(wanted[split["name"]], abs=0.05)
+    assert content["splits"][0]["metrics"]["mAP@0.3"] == pytest.approx(26.84, abs=0.05)
+    assert content["summary"]["average mAP"]["num_splits"] == 5
+    assert any(row["method"].startswith("FreeZAD") for row in content["published"])
+    assert "split 9: no" in done.output
+
+
+@needs_predictions
+def test_annotations_of_another_split_are_refused(tmp_path):
+    """Scoring split 1 against the annotations of split 0 is an error, not a low score."""
+    done = gerund(
+        "evaluate", "FreeZAD", "--on", "thumos14-75-25-freezad", "--splits", "1",
+        "--predictions", FREEZAD / "predict_75_1.csv", "--truth", FREEZAD / "gt_75_0.csv",
+    )  # fmt: skip
+    assert done.exit_code == 2 and "belongs to another split" in " ".join(done.output.split())

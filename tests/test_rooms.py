@@ -58,8 +58,30 @@ def test_every_room_has_its_floor():
     assert rooms == {room for rooms in FLOORS for room in rooms}
 
 
+BENCH_FLOORS = [["shipped"], ["datasets", "scoring"], ["protocols"], ["runs"]]
+"""The same inside the largest room: who knows test labels stands on top."""
+
+
+def test_imports_inside_bench_go_down_only():
+    """Lists know no protocol, protocols no run."""
+    floor_of = {part: number for number, parts in enumerate(BENCH_FLOORS) for part in parts}
+    parts = {path.relative_to(SOURCE / "bench").parts[0].removesuffix(".py") for path in SOURCE.glob("bench/**/*.py")}
+    assert parts - {"__init__"} == set(floor_of)
+    for path in SOURCE.glob("bench/**/*.py"):
+        here = path.relative_to(SOURCE / "bench").parts[0].removesuffix(".py")
+        for module in imports_of(path):
+            if module.startswith("gerund.bench."):
+                there = module.split(".")[2]
+                assert here == there or floor_of[there] < floor_of[here], f"{path.name} imports {module}"
+
+
 OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf"}
-MAY_IMPORT = {"encoders/engines/torch.py": {"torch"}, "encoders/engines/onnx.py": {"onnx"}}
+LEARNING = ("elaborate", "fitting", "layers", "processes", "rehearsal", "run_folder")
+MAY_IMPORT = {
+    "encoders/engines/torch.py": {"torch"},
+    "encoders/engines/onnx.py": {"onnx"},
+    **{f"methods/{name}.py": {"torch"} for name in LEARNING},
+}
 """The files that are themselves imported only where their library is wanted."""
 
 

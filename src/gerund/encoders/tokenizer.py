@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,6 +116,20 @@ class TextTokens:
     def _pieces(self, texts: Sequence[str]) -> list[list[int]]:
         given = [text.lower() for text in texts] if self._padded else list(texts)
         return [encoding.ids for encoding in self._tokenizer.encode_batch(given, add_special_tokens=False)]
+
+
+def count_tokens(folder: Path) -> Callable[[str], int]:
+    """Counts the tokens of a text, start and end mark included, as a text tower of OpenAI's CLIP would.
+
+    Args:
+        folder: as for `TextTokens`.
+    """
+    tokenizer = _load(folder)
+
+    def count(text: str) -> int:
+        return len(tokenizer.encode(text, add_special_tokens=False).ids) + 2
+
+    return count
 
 
 def _load(folder: Path) -> Tokenizer:

@@ -1,0 +1,133 @@
+"""Names and definitions of the objects that picture networks know, as texts that describe what a video shows.
+
+Source: Chen and Huang, "Elaborative Rehearsal for Zero-shot Action Recognition", ICCV 2021: an object is elaborated
+to "words: gloss" with the gloss of its WordNet 3.0 synset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from gerund.assets import fetch, find_asset
+from gerund.errors import AssetError, UsageError
+from gerund.text.wordnet import WordNet
+
+_LEMMAS = "imagenet21k_wordnet_lemmas.txt"
+_NUMBERS = "imagenet21k_wordnet_ids.txt"
+_HOW = f"expected {_LEMMAS} and {_NUMBERS} as Google's BiT publishes them, line i for class i"
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """An object vocabulary in the order of a network's classes.
+
+    Attributes:
+        names: the words of each object, commas between them, lower case ``[K]``.
+        glosses: what each is ``[K]``; empty where nothing is known.
+
+    Raises:
+        UsageError: there are no names, a name is empty, or there are not as many glosses as names.
+
+    Example:
+        >>> Concepts(("drum, membranophone", "fiddle"), ("a round percussion instrument", "")).texts
+        ('drum, membranophone: a round percussion instrument', 'fiddle')
+    """
+
+    names: tuple[str, ...]
+    glosses: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.names or not all(name.strip() for name in self.names):
+            raise UsageError(f"every object needs a name; {sum(not n.strip() for n in self.names)} names are empty")
+        if len(self.glosses) != len(self.names):
+            raise UsageError(f"{len(self.names)} objects need as many glosses, got {len(self.glosses)}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """Each object elaborated: its words, a colon and its gloss, or its words alone where it has none ``[K]``."""
+        return tuple(
+            f"{name}: {gloss}" if gloss else name for name, gloss in zip(self.names, self.glosses, strict=True)
+        )
+
+    @classmethod
+    def imagenet21k(cls) -> Self:
+        """The 21,843 classes of ImageNet-21k in the order of BiT's logits, from assets that a package index has.
+
+        Raises:
+            AssetError: they cannot be had.
+        """
+        return cls.of_numbers("imagenet21k-classes")
+
+    @classmethod
+    def imagenet1k(cls) -> Self:
+        """The 1,000 classes of ImageNet in their usual order, from assets that a package index has.
+
+        Raises:
+            AssetError: they cannot be had.
+        """
+        return cls.of_numbers("imagenet1k-classes")
+
+    @classmethod
+    def of_numbers(cls, asset: str) -> Self:
+        """The vocabulary of an asset that lists WordNet numbers, one a line.
+
+        Raises:
+            AssetError: an asset cannot be had, or a number has no words or no gloss.
+        """
+        numbers = fetch(find_asset(asset)).read_text("utf-8").split()
+        lemmas = _read_pairs(fetch(find_asset("wordnet-words")))
+        glosses = _read_pairs(fetch(find_asset("wordnet-glosses")))
+        for what, known in (("words", lemmas), ("gloss", glosses)):
+            if missing := [number for number in numbers if number not in known]:
+                raise AssetError(f"{asset}: {len(missing)} classes have no {what}, the first is {missing[0]}")
+        return cls(
+            tuple(_plain(lemmas[number]) for number in numbers), tuple(_plain(glosses[number]) for number in numbers)
+        )
+
+
+def read_concepts(folder: Path, wordnet: WordNet) -> Concepts:
+    """The vocabulary of a folder with BiT's class files, elaborated by a dictionary.
+
+    Args:
+        folder: with ``imagenet21k_wordnet_lemmas.txt`` and ``imagenet21k_wordnet_ids.txt``.
+        wordnet: version 3.0, which the numbers belong to.
+
+    Raises:
+        AssetError: a file is missing or empty, or they are of different length.
+        UsageError: the dictionary is of another version.
+    """
+    names, numbers = (_read_lines(folder / file) for file in (_LEMMAS, _NUMBERS))
+    if len(names) != len(numbers):
+        raise AssetError(f"{folder}: {len(names)} lines of words and {len(numbers)} of numbers; {_HOW}")
+    if wordnet.version not in ("3.0", ""):
+        raise UsageError(
+            f"{wordnet.source}: WordNet {wordnet.version}, but ImageNet's numbers are those of 3.0; many of them would "
+            "name something else"
+        )
+    return Concepts(tuple(_plain(name) for name in names), tuple(_plain(wordnet.synset(n).definition) for n in numbers))
+
+
+def _read_lines(file: Path) -> list[str]:
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AssetError(f"{file}: cannot be read; {error}; {_HOW}") from error
+    if not lines:
+        raise AssetError(f"{file}: is empty; {_HOW}")
+    return [line.strip() for line in lines]
+
+
+def _read_pairs(file: Path) -> Mapping[str, str]:
+    lines = (line.partition("\t") for line in file.read_text("utf-8").splitlines())
+    return {number: text for number, _, text in lines}
+
+
+def _plain(text: str) -> str:
+    return text.replace("_", " ").lower()

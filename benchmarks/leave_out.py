@@ -23,7 +23,7 @@ import numpy as np
 from gerund.encoders.base import unit
 from gerund.encoders.conse import ConseEncoder, carry
 from gerund.text.classes import ClassSpace, read_vocabulary
-from gerund.text.definitions import with_definitions
+from gerund.text.descriptions import with_definitions
 
 DRAWS = 40
 SCALES = (8.0, 10.0, 12.0, 15.0, 18.0, 20.0, 25.0)

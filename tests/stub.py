@@ -37,6 +37,9 @@ class ColourEncoder:
         words = np.array([[colour in text for colour in COLOURS] for text in texts], np.float32)
         return unit(words + 1e-3)
 
+    def texts_of(self, classes):
+        return classes.texts
+
     def encode_classes(self, classes):
         return unit(np.stack([self.encode_texts(texts).mean(axis=0) for texts in classes.texts]))
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from gerund.encoders.base import Encoder, unit
-from gerund.encoders.contrastive import PROMPTS, ContrastiveEncoder
+from gerund.encoders.contrastive import ContrastiveEncoder
 from gerund.encoders.engines.openvino import has_bf16
 from gerund.encoders.tokenizer import BPE_FILE, TextTokens
 from gerund.errors import AssetError, UsageError
 from gerund.text.classes import ClassSpace
+from gerund.text.descriptions.choosing import TEMPLATES
 from gerund.types import Track
 from stub import write_colours
 
@@ -254,7 +255,7 @@ def test_classes_are_prompted(clip):
     _, _, encoder = clip
     classes = ClassSpace(("PullUp", "wave"), (("PullUp",), ("a hand", "Goodbye")))
     vectors = encoder.encode_classes(classes)
-    first = encoder.encode_texts([prompt.format("pull up") for prompt in PROMPTS])
+    first = encoder.encode_texts([prompt.format("pull up") for prompt in TEMPLATES])
     np.testing.assert_allclose(vectors[0], unit(first.mean(axis=0)), atol=1e-6)
     np.testing.assert_allclose(vectors[1], unit(encoder.encode_texts(["a hand", "Goodbye"]).mean(axis=0)), atol=1e-6)
     assert encoder.encode_classes(classes) is vectors

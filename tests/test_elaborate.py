@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +25,7 @@ from gerund.methods.layers import (  # noqa: E402
     VideoEncoder,
     Views,
     WordBackbone,
+    WordTable,
     concept_weights,
 )
 from gerund.methods.rehearsal import (  # noqa: E402
@@ -33,6 +35,7 @@ from gerund.methods.rehearsal import (  # noqa: E402
     shared_concepts,
     stream_scores,
 )
+from gerund.methods.saved import load, save  # noqa: E402
 from gerund.text.classes import ClassSpace  # noqa: E402
 from gerund.text.objects import Concepts  # noqa: E402
 
@@ -112,7 +115,9 @@ def test_attention_pooling_is_its_equation():
         np.testing.assert_allclose(found[row], vector / np.linalg.norm(vector), atol=1e-6)
 
 
-TABLE = (("used", "one", "ball", "n't", "do", "near"), np.random.default_rng(3).normal(size=(6, 8)).astype("f4"))
+TABLE = WordTable(
+    ("used", "one", "ball", "n't", "do", "near"), np.random.default_rng(3).normal(size=(6, 8)).astype("f4")
+)
 
 
 @pytest.mark.parametrize("recurrent", ["", "rnn", "gru", "lstm"])
@@ -120,7 +125,7 @@ TABLE = (("used", "one", "ball", "n't", "do", "near"), np.random.default_rng(3).
 def test_a_text_does_not_feel_its_neighbours(pooling, recurrent):
     """Padding with place 0, which is a real word of the table, changes no text's vector, whatever the pooling."""
     torch.manual_seed(2)
-    backbone = WordBackbone(*TABLE, recurrent=recurrent, dim_recurrent=5)
+    backbone = WordBackbone(TABLE, recurrent=recurrent, dim_recurrent=5)
     text = SharedText(backbone, TextEncoder(backbone.dim, 4, pooling=pooling)).eval()
     texts = ["ball", "used one ball near", "one", "one one used", "ball"]
     with torch.no_grad():
@@ -133,7 +138,7 @@ def test_a_text_does_not_feel_its_neighbours(pooling, recurrent):
 
 def test_words_are_those_of_the_table():
     """Case and marks do not matter, *don't* is two words, unknown words are left out, long texts are cut."""
-    backbone = WordBackbone(*TABLE, max_tokens=4)
+    backbone = WordBackbone(TABLE, max_tokens=4)
     assert backbone.tokenise(["Ball: don't!", "near-one (unheard)"]) == [[2, 4, 3], [5, 1]]
     assert backbone.tokenise(["one " * 9]) == [[1] * 4]
 
@@ -141,17 +146,34 @@ def test_words_are_those_of_the_table():
 def test_a_text_without_a_known_word_is_refused():
     """Where the table has no word of a text, that is an error that shows the text, not a mean over nothing."""
     with pytest.raises(UsageError, match="none of 'yarn spinning'"):
-        WordBackbone(*TABLE).tokenise(["one", "yarn spinning"])
+        WordBackbone(TABLE).tokenise(["one", "yarn spinning"])
+
+
+def test_word_tables_are_read_from_either_kind_of_file(tmp_path):
+    """A NumPy file and a checkpoint beside a JSON list of words give the same table; other files are refused."""
+    from safetensors.numpy import save_file
+
+    (tmp_path / "words.json").write_text(json.dumps(TABLE.words))
+    np.save(tmp_path / "a.npy", TABLE.vectors)
+    save_file({"embedding.weight": TABLE.vectors, "other": TABLE.vectors[:3]}, tmp_path / "b.safetensors")
+    found = [WordTable.read(tmp_path / name, tmp_path / "words.json") for name in ("a.npy", "b.safetensors")]
+    assert found[0].fingerprint == found[1].fingerprint == TABLE.fingerprint
+    assert WordTable(TABLE.words[::-1], TABLE.vectors).fingerprint != TABLE.fingerprint
+    np.save(tmp_path / "a.npy", TABLE.vectors[:5])
+    with pytest.raises(UsageError, match="0 arrays have 6 rows"):
+        WordTable.read(tmp_path / "a.npy", tmp_path / "words.json")
+    with pytest.raises(UsageError, match="JSON list"):
+        WordTable.read(tmp_path / "a.npy", tmp_path / "a.npy")
     with pytest.raises(UsageError, match="6 words"):
-        WordBackbone(TABLE[0], TABLE[1][:5])
+        WordTable(TABLE.words, TABLE.vectors[:5])
 
 
 def test_recurrent_directions_are_averaged():
     """Over one token the vector is the mean of the states of both directions, so its length is that of one."""
     torch.manual_seed(4)
-    backbone = WordBackbone(*TABLE, recurrent="rnn", dim_recurrent=5).eval()
+    backbone = WordBackbone(TABLE, recurrent="rnn", dim_recurrent=5).eval()
     layer = backbone.recurrent
-    x = torch.tensor(TABLE[1][2])
+    x = torch.tensor(TABLE.vectors[2])
     ahead = torch.tanh(layer.weight_ih_l0 @ x + layer.bias_ih_l0 + layer.bias_hh_l0)
     back = torch.tanh(layer.weight_ih_l0_reverse @ x + layer.bias_ih_l0_reverse + layer.bias_hh_l0_reverse)
     found = backbone(torch.tensor([[2]]), torch.tensor([[True]]))[0, 0]
@@ -207,7 +229,7 @@ def test_freezing_says_when_it_cannot(bert, tmp_path):
 def test_a_class_with_several_texts_lies_between_them():
     """The vector of a class is the mean of its texts' at unit length; with one text it is that text's."""
     torch.manual_seed(5)
-    text = SharedText(WordBackbone(*TABLE), TextEncoder(8, 4)).eval()
+    text = SharedText(WordBackbone(TABLE), TextEncoder(8, 4)).eval()
     with torch.no_grad():
         one, two, three = text(["one", "ball", "near used"])
         found = text.classes([("one", "ball"), ("near used",)])
@@ -481,6 +503,8 @@ def test_classes_are_elaborated_by_their_definitions(definitions):
     assert asked[1] == ("my own words",)
     assert asked[0][0].startswith("archery: ") == definitions
     assert (asked[0] == ("archery",)) == (not definitions)
+    method.score(inputs, ClassSpace(("archery", "zumba"), (("archery",), ("zumba",)), as_given=True))
+    assert asked[2:] == [("archery",), ("zumba",)]
 
 
 def cross_entropy(scores, label):
@@ -541,17 +565,21 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(bert, tmp_path):
         Elaborate(**made, folder=tmp_path).fit(seen.take(range(len(seen))[::-1]), classes)
 
 
-def test_what_was_learned_can_be_saved(fitted, bert):
-    """A new object that takes up the state gives the same scores; frozen layers are not in the state."""
+def test_what_was_learned_can_be_saved(fitted, bert, tmp_path):
+    """Saved and loaded again it gives the same scores; frozen layers are not saved, but must be the same."""
     _, (unseen, classes) = make_world()
-    state = fitted.state()
-    assert not any(
-        name.startswith(("text.backbone.bert.embeddings", "text.backbone.bert.encoder.layer.0")) for name in state
-    )
-    assert any(name.startswith("text.backbone.bert.encoder.layer.1") for name in state)
-    other = Elaborate(bert=bert, **QUICK)
-    other.restore(state)
-    np.testing.assert_allclose(other.score(unseen.inputs, classes), fitted.score(unseen.inputs, classes), atol=1e-6)
+    frozen = ("text.backbone.bert.embeddings", "text.backbone.bert.encoder.layer.0")
+    assert not any(name.startswith(frozen) for name in fitted.state())
+    assert any(name.startswith("text.backbone.bert.encoder.layer.1") for name in fitted.state())
+    save(fitted, tmp_path)
+    expected = fitted.score(unseen.inputs, classes)
+    other = load(tmp_path, concepts=CONCEPTS, device="cpu")
+    np.testing.assert_array_equal(other.score(unseen.inputs, classes), expected)
+    for changed in ({"concepts": Concepts(CONCEPTS.names, ("",) * 19)}, {"bert_trains_from": "encoder.layer.2"}):
+        with pytest.raises(UsageError, match=r"another BERT.*concepts"):
+            Elaborate(**{**QUICK, "bert": bert, **changed}).restore(fitted.state())
+    with pytest.raises(UsageError, match="fingerprint"):
+        load(tmp_path, concepts=Concepts(CONCEPTS.names, ("",) * 19))
 
 
 def test_choosing_takes_the_best_epoch_and_may_be_repeated(bert):
@@ -594,7 +622,7 @@ VARIANTS = {
 def test_every_variant_learns(bert, name):
     """After a few epochs the loss has fallen and some third of the seen videos is named right, chance being 1 in 28."""
     words = (*FILLERS, "is", *VERBS, *NOUNS)
-    table = words, np.random.default_rng(0).normal(size=(len(words), 12)).astype("f4")
+    table = WordTable(words, np.random.default_rng(0).normal(size=(len(words), 12)).astype("f4"))
     (seen, classes), _ = make_world(videos=4)
     method = Elaborate(**{**QUICK, "bert": bert, "words": table, "epochs": 5, "keep": "last", **VARIANTS[name]})
     method.fit(seen, classes)
@@ -612,10 +640,10 @@ def test_published_settings():
     assert [m.bert_weight_decay for m in (full, vse, objects)] == [0.0, 1e-4, 1e-4]
     assert [m.epochs for m in (full, vse, objects, words)] == [10, 10, 10, 30]
     assert (full.fusion, full.clamp, full.top_objects, full.rehearsed_objects, full.max_tokens) == (3, True, 5, 5, 100)
-    rate = full._schedule(212_577)
+    rate = full._schedule(1700 * 128)
     assert rate.lr_at(0) == pytest.approx(7.8125e-7)
     assert rate.lr_at(5000) == pytest.approx(8.2141887e-5)
-    assert (words._schedule(212_577).warmup_steps, words._schedule(212_577).period_steps) == (2000, 50_000)
+    assert (words._schedule(1700 * 128).warmup_steps, words._schedule(1700 * 128).period_steps) == (2000, 50_000)
     small = Elaborate(bert="x", epochs=10)._schedule(128 * 30)
     assert (small.warmup_steps, small.period_steps) == (30, 300)
 
@@ -635,7 +663,9 @@ def test_bert_decays_on_its_own_terms(bert, monkeypatch):
     assert (asked["weight_decay"], asked["groups"]["text.backbone"].weight_decay) == (1e-4, 0.0)
     assert all(name.startswith("text.backbone.bert.") == ("bert" in name) for name in asked["names"])
     with pytest.raises(Killed):
-        Elaborate.paper("vse-words", **{**QUICK, "words": ((*VERBS, *NOUNS), np.eye(12))}).fit(seen, classes)
+        Elaborate.paper(
+            "vse-words", **{**QUICK, "words": WordTable((*VERBS, *NOUNS), np.eye(12, dtype=np.float32))}
+        ).fit(seen, classes)
     assert not asked["groups"]
 
 
@@ -670,9 +700,9 @@ def test_what_is_missing_is_said(bert, fitted):
     other = Inputs(Inputs.of(np.zeros((1, 5), np.float32)), np.zeros((1, 9), np.int64))
     with pytest.raises(UsageError, match=r"5 numbers.*16"):
         fitted.score(other, classes)
-    with pytest.raises(UsageError, match="no epochs"):
+    with pytest.raises(UsageError, match="keep='all'"):
         bare.fit(seen, classes).choose(seen, classes)
-    with pytest.raises(UsageError, match="there are none"):
+    with pytest.raises(UsageError, match="there are 0"):
         fitted.choose(seen.take([]), classes)
     with pytest.raises(UsageError, match="published"):
         Elaborate.paper("everything")

@@ -411,7 +411,8 @@ def test_two_processes_learn_what_one_learns(monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import test_fitting; test_fitting._run_as(1, sys.argv[2])"
+    code = "import os, sys; sys.path.insert(0, sys.argv[1]); import test_fitting; test_fitting._run_as(1, sys.argv[2])"
+    code += "; os._exit(0)"  # PyTorch's threads can crash an interpreter that shuts down while they are at work
     other = subprocess.Popen([sys.executable, "-c", code, str(Path(__file__).parent), str(port)])
     shared = _run_as(0, port)
     assert other.wait(60) == 0

@@ -40,6 +40,7 @@ from gerund.text.generation import RECIPES, ChatClient, ModelError, find_recipe,
 from gerund.text.generation.client import Pace, StoppedError
 from gerund.text.generation.endpoint import Endpoint, Key
 from gerund.text.generation.parsing import ReplyError
+from gerund.text.generation.planning import estimate
 from gerund.text.generation.stages import Question
 
 TEAR = find_recipe("tear")
@@ -361,6 +362,14 @@ def test_a_server_that_takes_too_long(server, tmp_path, trouble):
     server.plans["waving"].append(trouble)
     with pytest.raises(ModelError, match=r"took longer than 0\.2 s"):
         client_of(server, timeout_s=0.2, tries=1).ask([{"role": "user", "content": "Action: waving"}], {})
+
+
+def test_half_an_answer_is_none(server):
+    """What came of it is not shown: it may end in half a key, which nothing would recognise."""
+    server.plans["waving"].append(lambda handler, payload: send(handler, 500, f"wrong: {SECRET[:12]}", length=90))
+    with pytest.raises(ModelError, match="ended after 19 of 90 bytes") as caught:
+        client_of(server, tries=1, key=SECRET).ask([{"role": "user", "content": "Action: waving"}], {})
+    assert "s3cret" not in str(caught.value)
 
 
 def recorded(server, **settings):
@@ -843,6 +852,20 @@ def test_a_dry_run_of_two_stages(run):
     result = run("waving, rowing", "--dry-run", recipe="askg")
     assert "4 calls" in result.stdout and "waving: call 2 of 2" in result.stdout
     assert "<packing tape, closes, cardboard box>" in result.stdout.split("--- user")[2]
+
+
+def test_a_dry_run_follows_the_replies_that_are_there(tmp_path):
+    """After a run of two stages nothing is left to ask; after one that ended between them, only the second."""
+    server = ChatServer(askg_reply)
+    recipe, client = find_recipe("askg"), client_of(server)
+    made_by(server, tmp_path, ["abseiling", "climbing"], recipe)
+    found = estimate(["abseiling", "climbing", "caving"], recipe, client, tmp_path)
+    assert (found.calls, found.kept) == (2, 4)
+    server.plans["caving"].extend([says(askg_reply({"messages": [{"content": ""}]})), *[fails(500)] * 3])
+    assert len(made_by(server, tmp_path, ["caving", "climbing"], recipe).failed) == 1
+    found = estimate(["abseiling", "climbing", "caving"], recipe, client, tmp_path)
+    assert (found.calls, found.kept) == (1, 5)
+    server.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process there")

@@ -50,7 +50,7 @@ def test_class_and_video_vectors_of_the_worked_case():
 class Fixed:
     """An encoder whose texts are the worked case: class c, template t, text k."""
 
-    fingerprint = "worked"
+    name = fingerprint = "worked"
 
     def encode_texts(self, texts):
         found = []
@@ -99,7 +99,7 @@ def test_frames_of_the_worked_case():
 class Letters:
     """A text is what letters it has, so that different texts have different vectors."""
 
-    fingerprint = "letters"
+    name = fingerprint = "letters"
     calls = 0
 
     def encode_texts(self, texts):
@@ -219,6 +219,13 @@ def test_structured_prefers_the_right_order():
     structured = Tear(Exact(), known, aggregation="structured", **settings).score([track], space)[0]
     assert ensemble[0] == pytest.approx(ensemble[1])
     assert structured[0] > structured[1] + 10
+
+
+def test_tracks_of_another_encoder_are_refused():
+    """Vectors of two encoders are never compared."""
+    track = Track(LONG.vectors, LONG.spans_s, "another")
+    with pytest.raises(UsageError, match="made by the encoder another"):
+        Tear(Letters(), KNOWN).score([track], SPACE)
 
 
 def test_settings_that_contradict_are_refused():

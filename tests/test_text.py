@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gerund.errors import UsageError
 from gerund.text.classes import VOCABULARIES, ClassSpace, read_vocabulary, to_words
-from gerund.text.definitions import find_definition, with_definitions
+from gerund.text.descriptions import built_in, choose_texts, with_definitions
 
 SIZES = {
     "ucf101": 101,
@@ -161,18 +161,23 @@ def test_of_takes_what_users_pass():
 @pytest.mark.parametrize("name", VOCABULARIES)
 def test_every_built_in_action_has_a_definition(name):
     """A definition stands for each class of each vocabulary: 8 to 40 words, plain ASCII, none shared by two names."""
-    definitions = [find_definition(label) for label in ClassSpace.parse(name).names]
-    assert None not in definitions
+    definitions = [text for label in ClassSpace.parse(name).names for text in built_in().of(label, "definition")]
+    assert len(definitions) == len(ClassSpace.parse(name))
     assert all(8 <= len(text.split()) <= 40 and text.isascii() for text in definitions)
     assert len(set(definitions)) == len(definitions)
 
 
-def test_definitions_are_found_whatever_the_spelling():
-    """Case, underscores-made-words and punctuation do not matter; an unknown action has none."""
-    assert find_definition("PLAYING guitar") == find_definition("playing guitar")
-    assert find_definition("rock-paper-scissors") == find_definition("Rock paper scissors")
-    assert find_definition("feeding a unicorn") is None
-    assert find_definition("ShootBow") == find_definition("shoot bow") is not None
+def test_descriptions_are_found_whatever_the_spelling():
+    """Case, underscores, CamelCase, punctuation and word forms do not matter; an unknown action is not found."""
+    known = built_in()
+    for name, same in (
+        ("PLAYING guitar", "playing guitar"),
+        ("rock-paper-scissors", "Rock paper scissors"),
+        ("ShootBow", "shoot_bow"),
+        ("plays the guitar", "playing guitar"),
+    ):
+        assert known.find(name) == known.find(same) is not None
+    assert known.find("feeding a unicorn") is None
 
 
 def test_given_texts_are_kept():
@@ -180,3 +185,21 @@ def test_given_texts_are_kept():
     space = with_definitions(ClassSpace(("archery", "surfing"), (("archery",), ("riding a wave",))))
     assert space.texts[0][0].startswith("archery: ")
     assert space.texts[1] == ("riding a wave",)
+
+
+def test_texts_are_those_that_were_chosen(tmp_path):
+    """Names, sentences, definitions or a file: encoders get them as given, and an unknown action its name."""
+    space = ClassSpace(("archery", "feeding a unicorn"))
+    assert choose_texts(space, "name").texts == (("archery",), ("feeding a unicorn",))
+    assert choose_texts(space, "templates").texts[1][0] == "a video of a person feeding a unicorn"
+    described = choose_texts(space, "descriptions")
+    assert described.texts[0][0].startswith("archery: ") and described.texts[1] == ("feeding a unicorn",)
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"name": "Archery", "steps": ["drawing the bow", "letting go"]}\n')
+    mine = choose_texts(space, str(file))
+    assert mine.texts == (("archery: drawing the bow", "archery: letting go"), ("feeding a unicorn",))
+    assert all(choose_texts(space, which).as_given for which in ("name", "templates", "descriptions", str(file)))
+    with pytest.raises(UsageError, match="no such file; give one, or name, templates, descriptions"):
+        choose_texts(space, "sentences")
+    with pytest.raises(UsageError, match="describes none of the 1 actions, such as yoga"):
+        choose_texts(ClassSpace(("yoga",)), str(file))

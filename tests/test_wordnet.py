@@ -10,6 +10,7 @@ import pytest
 
 from gerund.assets import find_asset, is_here, path_of
 from gerund.errors import AssetError, UsageError
+from gerund.text.descriptions import Descriptions
 from gerund.text.wordnet import WordNet, elaborate_name
 
 HEAD = "  1 This is not the licence.  \n  2 WordNet {} Copyright 2006 by Princeton University.  \n"
@@ -120,24 +121,25 @@ def test_forms_lead_to_their_words(tiny, form, part, base):
     assert wordnet.base_forms(form, part) == ([base] if base else [])
 
 
-def test_a_name_without_a_description_gets_candidates(tiny):
+def test_a_name_without_a_description_gets_candidates(tiny, tmp_path):
     """Verbs and nouns of a name are defined from left to right, longest parts first, with where each comes from."""
     wordnet, offsets = tiny
     found = elaborate_name("Playing a guitar", wordnet)
-    assert [(c.word, c.text) for c in found] == [
-        ("playing", "engage in a game"),
-        ("guitar", "a stringed instrument"),
+    assert [text.text for text in found] == ["engage in a game", "a stringed instrument"]
+    assert [text.source.name for text in found] == [
+        f"wordnet:v{offsets['engage in a game']:08d}",
+        f"wordnet:n{offsets['a stringed instrument']:08d}",
     ]
-    assert found[1].provenance == f"wordnet:n{offsets['a stringed instrument']:08d}"
-    assert [c.text for c in elaborate_name("high-jump", wordnet)] == []
-    assert [c.word for c in elaborate_name("high jump", wordnet)] == ["high jump"]
-    assert [c.text for c in elaborate_name("playing", wordnet, senses=2)] == [
+    assert [text.text for text in elaborate_name("high jumps", wordnet)] == ["the act of jumping over a bar"]
+    assert [text.text for text in elaborate_name("playing", wordnet, senses=2)] == [
         "engage in a game",
         "perform music on an instrument",
     ]
-    assert elaborate_name("feeding unicorns", wordnet) == ()
+    assert elaborate_name("feeding unicorns", wordnet) == elaborate_name("high-jump", wordnet) == ()
     with pytest.raises(UsageError, match="senses"):
         elaborate_name("playing", wordnet, senses=0)
+    Descriptions({"playing a guitar": found}).write(tmp_path / "candidates.jsonl")
+    assert Descriptions.read(tmp_path / "candidates.jsonl")["playing a guitar"] == found
 
 
 def test_wrong_numbers_are_refused(tiny):
@@ -176,7 +178,7 @@ def test_fetched_pieces_make_a_dictionary(tmp_path, monkeypatch):
         "gerund.text.wordnet.fetch", lambda name: tmp_path / name.removeprefix("wordnet-").replace("-", ".")
     )
     found = elaborate_name("men swimming", WordNet.find())
-    assert [c.text for c in found] == ["travel through water"], "without a list of irregular forms men is unknown"
+    assert [text.text for text in found] == ["travel through water"], "without a list of irregular forms men is unknown"
     assert WordNet.find().senses("adult male", "n")[0].words == ("man", "adult male")
 
 

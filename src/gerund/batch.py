@@ -58,7 +58,7 @@ class Batch:
         self._csv: TextIO | None = None
         self._endings: list[Callable[[], None]] = []
 
-    def load(self, model: str, actions: str, **settings: Any) -> Model:
+    def load(self, model: str, actions: str, *, texts: str = "", **settings: Any) -> Model:
         """Checks all that can be wrong with a command, cheapest first, loads the model, and only then opens outputs.
 
         Raises:
@@ -68,6 +68,10 @@ class Batch:
         from gerund.text.classes import ClassSpace
 
         self.classes = ClassSpace.parse(actions)
+        if texts:
+            from gerund.text.descriptions import choose_texts
+
+            self.classes = choose_texts(self.classes, texts)
         self._check_outputs()
         loaded = load(model, progress=self.watcher.download, **settings)
         if self._outputs.json == "-":

@@ -156,6 +156,10 @@ class Watcher:
         if total > 1:
             self._show("videos", done, total, f"{done} of {total}")
 
+    def actions(self, done: int, total: int) -> None:
+        """How many actions are finished."""
+        self._show("actions", done, total, f"{done} of {total}")
+
     def frames(self, done: int, total: int) -> None:
         """How far the present video is."""
         self._show("frames", done, total, "")

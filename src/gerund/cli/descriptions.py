@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gerund.batch import errors_to_exit
+from gerund.cli.making import make
 from gerund.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 descriptions_app = typer.Typer(no_args_is_help=True, help="Texts about actions: read, check, convert, make.")
 app.add_typer(descriptions_app, name="descriptions")
+descriptions_app.command()(make)
 
 File = Annotated[
     Path | None,

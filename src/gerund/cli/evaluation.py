@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gerund.batch import errors_to_exit
-from gerund.cli.options import Device, EngineName, PrecisionName, Threads
+from gerund.cli.options import Device, EngineName, PrecisionName, Texts, Threads
 from gerund.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE[,VALUE]", help="A setting; of several the best on held-out classes."),
 ]
+Paper = Annotated[bool, typer.Option("--paper", help="Start from the method's published settings.")]
 Splits = Annotated[str, typer.Option(metavar="NAMES", help="Only these splits, such as 0,1,2.")]
 AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
@@ -64,9 +65,11 @@ def evaluate(
     sampling: Sampling = "",
     data: Data = "",
     model: TextModel = "",
+    texts: Texts = "",
     vectors: Vectors = None,
     objects: Objects = "",
     set_: Settings = None,
+    paper: Paper = False,
     splits: Splits = "",
     trained: Annotated[str, typer.Option(metavar="DIR", help="A method that 'gerund train' wrote.")] = "",
     trained_on: Annotated[
@@ -107,9 +110,11 @@ def evaluate(
             sampling=sampling,
             data=data,
             model=model,
+            texts=texts,
             vectors=_pairs(vectors or [], "--vectors"),
             objects=objects,
             settings=parse_settings(set_ or []),
+            paper=paper,
             splits=_names(splits),
             trained=trained,
             trained_on=trained_on or [],
@@ -133,9 +138,11 @@ def train(
     sampling: Sampling = "",
     data: Data = "",
     model: TextModel = "",
+    texts: Texts = "",
     vectors: Vectors = None,
     objects: Objects = "",
     set_: Settings = None,
+    paper: Paper = False,
     splits: Splits = "",
     allow_missing: AllowMissing = False,
     seed: Seed = 0,
@@ -163,9 +170,11 @@ def train(
             sampling=sampling,
             data=data,
             model=model,
+            texts=texts,
             vectors=_pairs(vectors or [], "--vectors"),
             objects=objects,
             settings=parse_settings(set_ or []),
+            paper=paper,
             splits=_names(splits),
             allow_missing=allow_missing,
             seed=seed,

@@ -116,13 +116,9 @@ def _ask(
     from gerund.text.generation import make_descriptions
 
     with Watcher(quiet=quiet) as watcher:
-
-        def progress(done: int, total: int) -> None:
-            watcher._show("actions", done, total, f"{done} of {total}")
-
         try:
             return make_descriptions(
-                names, recipe, client, folder, retries=retries, concurrency=concurrency, progress=progress
+                names, recipe, client, folder, retries=retries, concurrency=concurrency, progress=watcher.actions
             )
         except KeyboardInterrupt:
             line = f"stopped; the replies so far are kept in {folder}, and the same command goes on from there"

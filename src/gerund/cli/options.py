@@ -20,6 +20,14 @@ ActionSpec = Annotated[
         "kinetics600, activitynet200, thumos14, olympicsports16.",
     ),
 ]
+Texts = Annotated[
+    str,
+    typer.Option(
+        metavar="name|templates|descriptions|FILE",
+        help="What stands for each action: its name, sentences around it, gerund's definition of it, or the texts of "
+        "a file. Without it the model's own choice.",
+    ),
+]
 ModelName = Annotated[
     str, typer.Option("--model", metavar="NAME", help="A name from 'gerund models', a hub name, or a folder.")
 ]

@@ -22,6 +22,7 @@ from gerund.cli.options import (
     Paths,
     PrecisionName,
     Quiet,
+    Texts,
     Threads,
 )
 
@@ -38,6 +39,7 @@ def classify(
     paths: Paths,
     actions: ActionSpec,
     model: ModelName = DEFAULT_MODEL,
+    texts: Texts = "",
     top: Annotated[int, typer.Option(min=1, help="How many actions to show and write.")] = 5,
     json: JsonFile = None,
     csv: CsvFile = None,
@@ -56,7 +58,9 @@ def classify(
     from gerund.terminal import classification_table
 
     with batch(paths, Outputs(json, csv), quiet=quiet) as run:
-        loaded = run.load(model, actions, device=device, threads=threads, engine=engine, precision=precision)
+        loaded = run.load(
+            model, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision
+        )
         run.csv_row(["video", "duration_s", "rank", "action", "score", "probability", "error"])
 
         def take(found: Classification) -> Text:
@@ -90,6 +94,7 @@ def locate(
     paths: Paths,
     actions: ActionSpec,
     model: ModelName = DEFAULT_MODEL,
+    texts: Texts = "",
     method: Annotated[
         Literal["contrast", "whole", "uniform"],
         typer.Option(help="contrast, or one of two baselines: the whole video, uniform windows."),
@@ -120,7 +125,9 @@ def locate(
 
     results: list[Located] = []
     with batch(paths, Outputs(json, csv, vtt, html), quiet=quiet) as run:
-        loaded = run.load(model, actions, device=device, threads=threads, engine=engine, precision=precision)
+        loaded = run.load(
+            model, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision
+        )
         run.csv_row(["video", "start_s", "end_s", "action", "score", "confidence"])
 
         def take(found: Location) -> Text:

@@ -70,6 +70,10 @@ class Encoder(Protocol):
         """Classes to unit vectors ``[C, dim]``, each from all of its texts."""
         ...
 
+    def texts_of(self, classes: ClassSpace) -> Sequence[Sequence[str]]:
+        """The texts that `encode_classes` encodes for each class."""
+        ...
+
     def hubness(self, class_vectors: FloatArray) -> FloatArray:
         """How near each class is to videos of any kind, ``[C]``; taken from its cosines, else hubs win too often."""
         ...

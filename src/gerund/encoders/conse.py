@@ -23,7 +23,7 @@ from gerund.encoders.engines import Device, Engine, EngineName, Precision, choos
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks import i3d
 from gerund.text.classes import ClassSpace, read_vocabulary
-from gerund.text.definitions import with_definitions
+from gerund.text.descriptions import with_definitions
 from gerund.types import FloatArray, FrameArray
 from gerund.video.reader import Video
 from gerund.video.sampling import spread_windows
@@ -182,13 +182,16 @@ class ConseEncoder:
         """Every class as the unit mean of its texts; by default its definition where gerund has one."""
         if self._last_classes and self._last_classes[0] == classes:
             return self._last_classes[1]
-        described = classes if self._plain else with_definitions(classes)
-        texts = [text for texts in described.texts for text in texts]
-        vectors = unit(self._kept_sentences(texts) - self._centre)
-        bounds = np.cumsum([0, *(len(texts) for texts in described.texts)])
+        texts_of = self.texts_of(classes)
+        vectors = unit(self._kept_sentences([text for texts in texts_of for text in texts]) - self._centre)
+        bounds = np.cumsum([0, *map(len, texts_of)])
         means = [vectors[a:b].mean(axis=0) for a, b in pairwise(bounds)]
         self._last_classes = (classes, unit(np.stack(means)))
         return self._last_classes[1]
+
+    def texts_of(self, classes: ClassSpace) -> tuple[tuple[str, ...], ...]:
+        """The texts that stand for the classes: those given, else "name: definition" where gerund has one."""
+        return (classes if self._plain or classes.as_given else with_definitions(classes)).texts
 
     def hubness(self, class_vectors: FloatArray) -> FloatArray:
         """Half the mean cosine of each class to its 10 nearest labels, ``[C]``; none for plain ConSE.

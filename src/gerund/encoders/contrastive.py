@@ -29,13 +29,11 @@ from gerund.encoders.weights.layouts import (
 )
 from gerund.errors import AssetError, UsageError
 from gerund.text.classes import ClassSpace, to_words
+from gerund.text.descriptions.choosing import TEMPLATES, defined_name
 from gerund.types import FloatArray, FrameArray, IntArray
 from gerund.video.reader import Video
 from gerund.video.sampling import dense_times, segment_centres
 from gerund.video.transforms import centre_crop, resize_short_side
-
-PROMPTS = ("a video of a person {}", "a video of {}", "a photo of a person {}", "{}")
-"""What stands for a class that has no texts of its own: step D.7 of the project's localisation specification."""
 
 _FRAMES = 16
 _DENSE_HZ = 4.0
@@ -124,7 +122,7 @@ class ContrastiveEncoder:
         """Changes with the weights, the sizes, the preprocessing, the sampling and the arithmetic."""
         settled = self._asked != "auto" or self._setup.precision == "fp32"
         precision = self._setup.precision if settled else self._image_network.precision
-        recipe = [astuple(self.architecture), astuple(self.pictures), precision, _DENSE_HZ, _FRAMES, PROMPTS]
+        recipe = [astuple(self.architecture), astuple(self.pictures), precision, _DENSE_HZ, _FRAMES, TEMPLATES]
         return hashlib.sha256(repr((self._checkpoint.sha256, recipe)).encode()).hexdigest()[:16]
 
     def sample(self, video: Video, *, dense: bool) -> list[Window]:
@@ -208,19 +206,29 @@ class ContrastiveEncoder:
     def encode_classes(self, classes: ClassSpace) -> FloatArray:
         """Classes to unit vectors ``[C, dim]``: the mean of the unit vectors of each class's texts.
 
-        A class that has no text but its name is put into the sentences of `PROMPTS`, in lower case.
-
         Raises:
             UsageError: a text is too long.
         """
         if self._last_classes is not None and self._last_classes[0] == classes:
             return self._last_classes[1]
-        texts = [_texts_of(name, given) for name, given in zip(classes.names, classes.texts, strict=True)]
+        texts = self.texts_of(classes)
         vectors = self.encode_texts([text for group in texts for text in group])
         bounds = np.cumsum([0, *map(len, texts)])
         means = [vectors[bounds[place] : bounds[place + 1]].mean(axis=0) for place in range(len(texts))]
         self._last_classes = (classes, unit(np.stack(means)))
         return self._last_classes[1]
+
+    def texts_of(self, classes: ClassSpace) -> tuple[tuple[str, ...], ...]:
+        """The texts that stand for the classes.
+
+        Those given; else the name in the sentences of `TEMPLATES`, in lower case, and with its definition where gerund
+        has one that fits. What the definition adds was not measured with this kind of model.
+        """
+        if classes.as_given:
+            return classes.texts
+        found = [_texts_of(name, given) for name, given in zip(classes.names, classes.texts, strict=True)]
+        cut = set(self.overlong([texts[-1] for texts in found if len(texts) > len(TEMPLATES)]))
+        return tuple(texts[:-1] if texts[-1] in cut else texts for texts in found)
 
     def hubness(self, class_vectors: FloatArray) -> FloatArray:
         """No class is held to be nearer to videos of any kind than another: zeros ``[C]``."""
@@ -265,11 +273,12 @@ class ContrastiveEncoder:
         return compile_graph(graph, engine=engine, precision=precision, device=device, threads=self._threads)
 
 
-def _texts_of(name: str, texts: Sequence[str]) -> list[str]:
-    if tuple(texts) != (name,):
-        return list(texts)
+def _texts_of(name: str, texts: tuple[str, ...]) -> tuple[str, ...]:
+    if texts != (name,):
+        return texts
     words = to_words(name).lower()
-    return [prompt.format(words) for prompt in PROMPTS]
+    defined = defined_name(words)
+    return (*(template.format(words) for template in TEMPLATES), *((defined,) if defined else ()))
 
 
 def _read_config(path: Path) -> dict[str, Any] | None:

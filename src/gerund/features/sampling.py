@@ -165,6 +165,10 @@ class Resampled:
         """As the encoder does."""
         return self._encoder.encode_classes(classes)
 
+    def texts_of(self, classes: ClassSpace) -> Sequence[Sequence[str]]:
+        """Those of the encoder."""
+        return self._encoder.texts_of(classes)
+
     def hubness(self, class_vectors: FloatArray) -> FloatArray:
         """As the encoder does."""
         return self._encoder.hubness(class_vectors)

@@ -34,6 +34,7 @@ class MethodCard:
 
 METHODS = (
     MethodCard("similarity", "gerund.methods.similarity:Similarity", "cosine of video and class text; training-free"),
+    MethodCard("tear", "gerund.methods.tear:Tear", "mean of many texts about each class; training-free"),
     MethodCard(
         "devise",
         "gerund.methods.bilinear:Bilinear",
@@ -55,6 +56,13 @@ METHODS = (
     MethodCard("dem", "gerund.methods.dem:Dem", "texts mapped to video vectors, nearest one wins"),
     MethodCard("eszsl", "gerund.methods.eszsl:Eszsl", "bilinear map in closed form"),
     MethodCard("gcn", "gerund.methods.gcn:Gcn", "classifier rows for unseen classes through a graph of names"),
+    MethodCard("elaborate", "gerund.methods.elaborate:Elaborate", "Elaborative Rehearsal on videos and their objects"),
+    MethodCard(
+        "elaborate-video",
+        "gerund.methods.elaborate:Elaborate",
+        "its video stream alone (VSE)",
+        settings=(("streams", "video"), ("video_dropout", 0.5)),
+    ),
     MethodCard("contrast", "gerund.methods.contrast:Contrast", "training-free localizer", task="localization"),
     MethodCard("whole", "gerund.methods.baselines:WholeVideo", "the whole video as one segment", task="localization"),
     MethodCard("uniform", "gerund.methods.baselines:UniformWindows", "windows everywhere", task="localization"),
@@ -80,7 +88,7 @@ def find_method(name: str) -> MethodCard:
     )
 
 
-def make_method(card: MethodCard, parts: dict[str, Any], settings: dict[str, Any]) -> Any:
+def make_method(card: MethodCard, parts: dict[str, Any], settings: dict[str, Any], *, paper: bool = False) -> Any:
     """A new method, not fitted.
 
     Args:
@@ -88,9 +96,10 @@ def make_method(card: MethodCard, parts: dict[str, Any], settings: dict[str, Any
         parts: what methods are built on, by the name of the constructor's argument: ``encoder``, ``texts``, ``rows``;
             those that it does not take are left out.
         settings: its other arguments.
+        paper: start from the published settings instead of the defaults.
 
     Raises:
-        UsageError: it needs a part that is not there, or has no such setting.
+        UsageError: it needs a part that is not there, has no such setting, or no published ones.
     """
     made = _class_of(card.home)
     taken = inspect.signature(made).parameters
@@ -103,7 +112,9 @@ def make_method(card: MethodCard, parts: dict[str, Any], settings: dict[str, Any
     lacking = [name for name, of in taken.items() if of.default is inspect.Parameter.empty and name not in given]
     if lacking:
         raise UsageError(f"{card.name} needs {', '.join(lacking)} (--vectors {lacking[0]}=FILE)")
-    return made(**given)
+    if paper and not hasattr(made, "paper"):
+        raise UsageError(f"{card.name} has no published settings; leave --paper out")
+    return (made.paper if paper else made)(**given)
 
 
 def settings_of(method: Any) -> dict[str, Any]:

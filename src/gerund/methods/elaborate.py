@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -39,20 +39,30 @@ from gerund.methods.layers import (
     VideoEncoder,
     Views,
     WordBackbone,
+    WordTable,
     device_of,
 )
+from gerund.methods.learner import NOT_SETTINGS
 from gerund.methods.processes import find_device
 from gerund.methods.rehearsal import ObjectTexts, class_loss, rehearsal_loss, stream_scores
 from gerund.methods.schedule import Schedule
 from gerund.text.classes import ClassSpace
-from gerund.text.definitions import with_definitions
+from gerund.text.descriptions import with_definitions
 from gerund.text.objects import Concepts
 from gerund.types import FloatArray, IntArray
 
-Which = Literal["full", "vse", "vse-words", "objects"]
+Texts = tuple[tuple[str, ...], ...]
 
-_NOT_ON_THE_CARD = ("bert", "words", "concepts", "epochs", "device", "checkpoint_steps", "folder", "progress", "compat")
+_VSE = {"streams": "video", "video_dropout": 0.5}
+_PUBLISHED: dict[str, dict[str, Any]] = {
+    "full": {},
+    "vse": {**_VSE, "bert_weight_decay": 1e-4},
+    "vse-words": {**_VSE, "text": "words", "epochs": 30, "warmup_steps": 2000, "period_steps": 50_000},
+    "objects": {"streams": "objects", "bert_weight_decay": 1e-4},
+}
+_NOT_ON_THE_CARD = {*NOT_SETTINGS, "bert", "words", "concepts", "epochs", "checkpoint_steps", "compat"}
 """Settings that a run folder need not remember: they do not change a step, or their content is hashed instead."""
+_BUILT_ON = "built_on"
 
 
 @dataclass(eq=False)
@@ -65,7 +75,7 @@ class Elaborate:
         text: ``"bert"``, or ``"words"`` for a frozen table of word vectors.
         bert: folder of a BERT with its vocabulary, or its repository on the model hub.
         bert_trains_from: its parameters before the first that begins so are frozen; ``""`` trains all, None none.
-        words: the table for ``text="words"``: its words, lower case ``[V]``, and their vectors ``[V, D]``.
+        words: the table of word vectors for ``text="words"``.
         recurrent: a layer over the word vectors, both ways, averaged; ``""`` for none.
         max_tokens: longer texts are cut.
         concepts: the object vocabulary; None takes the 21,843 classes of ImageNet-21k.
@@ -119,7 +129,7 @@ class Elaborate:
     text: Literal["bert", "words"] = "bert"
     bert: str | Path = "google-bert/bert-base-uncased"
     bert_trains_from: str | None = "encoder.layer.10"
-    words: tuple[Sequence[str], FloatArray] | None = None
+    words: WordTable | None = None
     recurrent: Recurrent = ""
     max_tokens: int = 100
     concepts: Concepts | None = None
@@ -166,8 +176,9 @@ class Elaborate:
             )
         if self.fusion not in (0, 1, 2, 3):
             raise UsageError(f"fusion is 0, 1, 2 or 3, got {self.fusion}")
-        if self.text == "words" and self.words is None:
-            raise UsageError("text='words' needs words=(list of words, their vectors), such as GloVe's")
+        if self.text == "words" and not isinstance(self.words, WordTable):
+            raise UsageError(f"text='words' needs words=WordTable.read(...), such as GloVe's; got {self.words!r}")
+        self.bert = str(self.bert)
         if self.loss not in ("ce", "l2", *LOSSES) or (self.loss == "l2" and self.streams == "both"):
             raise UsageError(
                 f"loss is 'ce', {', '.join(map(repr, LOSSES))}, or 'l2' for one stream; got {self.loss!r} for "
@@ -179,8 +190,8 @@ class Elaborate:
             )
 
     @classmethod
-    def paper(cls, which: Which = "full", **settings: Any) -> Self:
-        """The published settings, those for Kinetics; the counts of steps belong to its 212,577 videos.
+    def paper(cls, which: str = "full", **settings: Any) -> Self:
+        """The published settings, those for Kinetics; with fewer videos training ends before the rate has come down.
 
         Args:
             which: ``"full"`` for the whole model, ``"vse"`` for features alone with BERT, ``"vse-words"`` with word
@@ -189,17 +200,9 @@ class Elaborate:
 
         Source: the released configurations.
         """
-        given: dict[str, Any] = {"warmup_steps": 1700, "period_steps": 17_000}
-        if which == "vse":
-            given |= {"streams": "video", "video_dropout": 0.5, "bert_weight_decay": 1e-4}
-        elif which == "vse-words":
-            given |= {"streams": "video", "video_dropout": 0.5, "text": "words", "epochs": 30}
-            given |= {"warmup_steps": 2000, "period_steps": 50_000}
-        elif which == "objects":
-            given |= {"streams": "objects", "bert_weight_decay": 1e-4}
-        elif which != "full":
-            raise UsageError(f"the published models are full, vse, vse-words and objects, got {which!r}")
-        return cls(**given | settings)
+        if which not in _PUBLISHED:
+            raise UsageError(f"the published models are {', '.join(_PUBLISHED)}; got {which!r}")
+        return cls(**{"warmup_steps": 1700, "period_steps": 17_000, **_PUBLISHED[which], **settings})
 
     def fit(self, examples: Examples | None, classes: ClassSpace) -> Self:
         """Learns from labelled features, and the objects beside them where a stream looks at objects.
@@ -247,15 +250,10 @@ class Elaborate:
         """Scores ``[N, C]``: inner products of the streams with the classes, added; higher is better.
 
         Raises:
-            UsageError: it has learned nothing yet, a stream lacks its objects, or the features are others.
+            UsageError: it has learned nothing yet, a stream lacks its objects, or the features are of another length.
         """
         network = self._fitted()
         objects = self._objects(inputs)
-        if network.video is not None and len(inputs) and inputs.vectors.shape[1] != network.video.dim_input:
-            raise UsageError(
-                f"the features have {inputs.vectors.shape[1]} numbers, and this Elaborate learned from features of "
-                f"{network.video.dim_input}; score with features of the same encoder"
-            )
         parts = [np.zeros((0, len(classes)), np.float32)]
         network.eval()
         with torch.inference_mode():
@@ -273,10 +271,11 @@ class Elaborate:
         Raises:
             UsageError: there are no held-out examples, or no epochs to choose from.
         """
-        if not len(held_out):
-            raise UsageError("choosing an epoch needs labelled videos of held-out classes, and there are none")
-        if self.history_ is None or not self.history_.snapshots:
-            raise UsageError("there are no epochs to choose from; call fit with keep='all' first")
+        if self.history_ is None or not self.history_.snapshots or not len(held_out):
+            raise UsageError(
+                "choosing needs epochs, so call fit with keep='all' first, and labelled videos of held-out classes, of "
+                f"which there are {len(held_out)}"
+            )
         shares = {}
         for number in sorted(self.history_.snapshots):
             self._take(self.history_, number)
@@ -284,36 +283,42 @@ class Elaborate:
         self._take(self.history_, max(shares, key=lambda number: shares[number]))
         return self
 
-    def state(self) -> dict[str, npt.NDArray[np.float32]]:
-        """What was learned, float32 arrays by name; what is frozen is not in it."""
-        return {name: tensor.cpu().numpy() for name, tensor in learned(self._fitted()).items()}
+    def state(self) -> dict[str, np.ndarray]:
+        """What was learned, by name, and a hash of what is frozen; empty before `fit`."""
+        if self.network_ is None:
+            return {}
+        arrays = {name: tensor.cpu().numpy() for name, tensor in learned(self.network_).items()}
+        return {**arrays, _BUILT_ON: self._built_on(self.network_)}
 
-    def restore(self, state: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Takes up what `state` gave.
 
         Raises:
-            UsageError: it is that of a model with other settings.
+            UsageError: it was learned with another BERT, word table or object vocabulary, or with other settings.
         """
         first = state.get("video.linear.weight", np.zeros((0, 0), np.float32))
-        network = self._build(first.shape[1]).to(find_device(self.device))
-        load_learned(network, {name: torch.from_numpy(array.copy()) for name, array in state.items()})
-        self.network_, self._classes = network, None
+        network = self._build(first.shape[1])
+        if not np.array_equal(state.get(_BUILT_ON, ()), self._built_on(network)):
+            raise UsageError(
+                "this was learned with another BERT (bert=...), other frozen layers, another word table (words=...) or "
+                "another object vocabulary (concepts=...); give the ones it was trained with"
+            )
+        load_learned(network, {name: torch.tensor(array) for name, array in state.items() if name != _BUILT_ON})
+        self.network_, self._classes = network.to(find_device(self.device)), None
 
     def _build(self, dim_features: int) -> ElaborateNetwork:
         backbone: WordBackbone | BertBackbone
-        if self.text == "bert":
-            backbone = BertBackbone(self.bert, trains_from=self.bert_trains_from, max_tokens=self.max_tokens)
+        if self.text == "words" and self.words:
+            backbone = WordBackbone(self.words, max_tokens=self.max_tokens, recurrent=self.recurrent)
         else:
-            backbone = WordBackbone(*(self.words or ()), max_tokens=self.max_tokens, recurrent=self.recurrent)
+            backbone = BertBackbone(self.bert, trains_from=self.bert_trains_from, max_tokens=self.max_tokens)
         pooling = self.pooling or ("avg" if self.text == "bert" else "attn")
         text = SharedText(backbone, TextEncoder(backbone.dim, self.dim, pooling=pooling, dropout=self.text_dropout))
-        if self.streams == "objects":
-            return ElaborateNetwork(text, None, dim_embed=self.dim)
-        video = VideoEncoder(dim_features, self.dim, dropout=self.video_dropout)
+        video = None if self.streams == "objects" else VideoEncoder(dim_features, self.dim, dropout=self.video_dropout)
         return ElaborateNetwork(text, video, dim_embed=self.dim, fusion=self.fusion if self.streams == "both" else 0)
 
-    def _texts_of(self, classes: ClassSpace) -> tuple[tuple[str, ...], ...]:
-        return (with_definitions(classes) if self.definitions else classes).texts
+    def _texts_of(self, classes: ClassSpace) -> Texts:
+        return (with_definitions(classes) if self.definitions and not classes.as_given else classes).texts
 
     @cached_property
     def _spoken(self) -> ObjectTexts | None:
@@ -335,13 +340,7 @@ class Elaborate:
         return views
 
     def _loss(
-        self,
-        network: ElaborateNetwork,
-        views: Views,
-        texts: Sequence[Sequence[str]],
-        labels: IntArray,
-        objects: IntArray,
-        generator: torch.Generator,
+        self, network: ElaborateNetwork, views: Views, texts: Texts, labels: IntArray, objects: IntArray, generator: Any
     ) -> Tensor:
         """What a batch of videos costs, its mean."""
         classes = network.text.classes(texts)
@@ -362,24 +361,26 @@ class Elaborate:
 
     def _schedule(self, num_examples: int) -> Schedule:
         steps = self.epochs * math.ceil(num_examples / self.batch)
-        return Schedule(
-            self.lr,
-            warmup_steps=steps // 10 if self.warmup_steps is None else self.warmup_steps,
-            period_steps=steps if self.period_steps is None else self.period_steps,
-            batch=self.batch,
-        )
+        warmup_steps = steps // 10 if self.warmup_steps is None else self.warmup_steps
+        return Schedule(self.lr, warmup_steps, self.period_steps or steps, self.batch)
 
-    def _card(self, network: ElaborateNetwork, examples: Examples, *words: object) -> dict[str, object]:
-        """What a run folder remembers beside the loop's own settings; data and weights to begin with in one hash."""
-        names = [f.name for f in fields(self) if f.init and f.name not in _NOT_ON_THE_CARD]
-        arrays = [examples.inputs.vectors, examples.labels]
-        arrays += [] if examples.inputs.objects is None else [examples.inputs.objects]
-        arrays += [tensor.detach().numpy() for tensor in (*network.parameters(), *network.buffers())]
-        digest = hashlib.sha256(repr((words, self._spoken, self.words and list(self.words[0]))).encode())
-        for array in arrays:
-            digest.update(np.ascontiguousarray(array).data)
-        settings: dict[str, object] = {name: getattr(self, name) for name in names}
-        return {"method": "Elaborate", **settings, "data": digest.hexdigest()}
+    def _built_on(self, network: ElaborateNetwork) -> npt.NDArray[np.uint8]:
+        """A hash of what is not learned, uint8 ``[32]``: frozen layers, words and their vectors, texts of objects."""
+        digest = hashlib.sha256(repr((self._spoken, self.words and self.words.fingerprint)).encode())
+        for parameter in network.text.backbone.parameters():
+            if not parameter.requires_grad:
+                digest.update(parameter.detach().cpu().numpy().data)
+        return np.frombuffer(digest.digest(), np.uint8)
+
+    def _card(self, network: ElaborateNetwork, examples: Examples, texts: object) -> dict[str, object]:
+        """What a run folder remembers beside the loop's own settings; data and weights to begin with in hashes."""
+        digest = hashlib.sha256(repr(texts).encode())
+        data = [examples.inputs.vectors, examples.labels, examples.inputs.objects]
+        for array in (*data, *(parameter.detach().numpy() for parameter in network.parameters())):
+            digest.update(b"" if array is None else np.ascontiguousarray(array).data)
+        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in _NOT_ON_THE_CARD}
+        built_on = self._built_on(network).tobytes().hex()
+        return {"method": "Elaborate", **settings, "data": digest.hexdigest(), _BUILT_ON: built_on}
 
     def _class_vectors(self, network: ElaborateNetwork, classes: ClassSpace) -> Tensor:
         """Unit vectors of classes ``[C, E]``; those of the last question are kept for the next."""

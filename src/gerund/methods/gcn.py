@@ -135,7 +135,9 @@ class Gcn(Learner):
         new = [place for place, name in enumerate(classes.names) if name.casefold() not in known]
         if not new:
             return self.nodes_.names, self.vectors_
-        added = ClassSpace(tuple(classes.names[place] for place in new), tuple(classes.texts[place] for place in new))
+        added = ClassSpace(
+            tuple(classes.names[place] for place in new), tuple(classes.texts[place] for place in new), classes.as_given
+        )
         return self.nodes_.names + added.names, np.concatenate([self.vectors_, unit(self.texts.encode_classes(added))])
 
     def state(self) -> Mapping[str, np.ndarray]:

@@ -1,14 +1,18 @@
 """The networks of Elaborative Rehearsal: texts and videos to unit vectors in one space, and gates between two views.
 
-Source: Chen and Huang, "Elaborative Rehearsal for Zero-shot Action Recognition", ICCV 2021, section 3 and the code they
+Source: Chen and Huang, "Elaborative Rehearsal for Zero-shot Action Recognition", ICCV 2021, and the code they
 released. Layers are initialised as PyTorch does by default.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -72,12 +76,56 @@ class TextEncoder(nn.Module):
         return (share * tokens).sum(1)
 
 
+@dataclass(frozen=True, eq=False)
+class WordTable:
+    """Vectors of single words and marks, such as GloVe's.
+
+    Attributes:
+        words: lower case, ``[V]``.
+        vectors: float32 ``[V, D]``.
+
+    Raises:
+        UsageError: there are not as many words as vectors.
+    """
+
+    words: tuple[str, ...]
+    vectors: FloatArray
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or len(self.vectors) != len(self.words):
+            raise UsageError(f"a table of {len(self.words)} words needs vectors [V, D], got {self.vectors.shape}")
+
+    @classmethod
+    def read(cls, vectors: Path, words: Path) -> WordTable:
+        """A table from a file with the vectors, NumPy's ``.npy`` or a checkpoint, and a JSON list of its words.
+
+        Raises:
+            UsageError: the words are no JSON list, or no array has as many rows.
+            AssetError: the checkpoint cannot be read.
+        """
+        try:
+            listed = tuple(map(str, json.loads(words.read_text("utf-8"))))
+            arrays = [np.load(vectors)] if vectors.suffix == ".npy" else [*read_checkpoint(vectors).tensors.values()]
+        except (OSError, ValueError, TypeError) as error:
+            raise UsageError(f"{vectors} with {words}: expected vectors and a JSON list of words; {error}") from error
+        fitting = [array for array in arrays if array.ndim == 2 and len(array) == len(listed)]
+        if len(fitting) != 1:
+            raise UsageError(f"{vectors}: {len(fitting)} arrays have {len(listed)} rows, one for each word of {words}")
+        return cls(listed, np.asarray(fitting[0], np.float32))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with the words and the numbers."""
+        digest = hashlib.sha256(repr((self.words, self.vectors.shape)).encode())
+        digest.update(np.ascontiguousarray(self.vectors, np.float32).data)
+        return digest.hexdigest()[:16]
+
+
 class WordBackbone(nn.Module):
     """Words to vectors of a frozen table, and through a recurrent layer where one is asked for.
 
     Args:
-        words: of the table, lower case, ``[V]``.
-        vectors: float32 ``[V, D]``.
+        table: what is known of words.
         max_tokens: longer texts are cut.
         recurrent: kind of the layer; ``""`` for none.
         dim_recurrent: its length. It runs both ways and the two are averaged.
@@ -85,24 +133,21 @@ class WordBackbone(nn.Module):
 
     def __init__(
         self,
-        words: Sequence[str],
-        vectors: FloatArray,
+        table: WordTable,
         *,
         max_tokens: int = 100,
         recurrent: Recurrent = "",
         dim_recurrent: int = 300,
     ) -> None:
         super().__init__()
-        if vectors.ndim != 2 or len(vectors) != len(words):
-            raise UsageError(f"a table of {len(words)} words needs vectors [V, D], got {vectors.shape}")
-        self._place_of = {word: place for place, word in enumerate(words)}
+        self._place_of = {word: place for place, word in enumerate(table.words)}
         self._max_tokens = max_tokens
-        self.register_buffer("table", torch.tensor(np.asarray(vectors, np.float32)), persistent=False)
-        self.dim = dim_recurrent if recurrent else vectors.shape[1]
+        self.register_buffer("table", torch.tensor(table.vectors), persistent=False)
+        self.dim = dim_recurrent if recurrent else table.vectors.shape[1]
         self.recurrent: Any = None
         if recurrent:
             kind = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[recurrent]
-            self.recurrent = kind(vectors.shape[1], dim_recurrent, batch_first=True, bidirectional=True)
+            self.recurrent = kind(table.vectors.shape[1], dim_recurrent, batch_first=True, bidirectional=True)
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Places of the words in the table; words that it does not have are left out.
@@ -223,7 +268,16 @@ class VideoEncoder(nn.Module):
         self.linear = nn.Linear(dim_input, dim_embed)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Unit vectors."""
+        """Unit vectors.
+
+        Raises:
+            UsageError: the features are of another length than those that were learned from.
+        """
+        if features.shape[1] != self.dim_input:
+            raise UsageError(
+                f"the features have {features.shape[1]} numbers, and this network learned from features of "
+                f"{self.dim_input}; use those of the same encoder"
+            )
         return unit(self.linear(self.dropout(features)))
 
 

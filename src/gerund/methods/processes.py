@@ -44,8 +44,10 @@ class Processes:
             self._started = True
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, *error: object) -> None:
         if self._started:
+            if kind is None:  # one that leaves while another still receives would cut it off
+                dist.barrier()
             dist.destroy_process_group()
 
     def share(self, places: Tensor) -> Tensor:

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import ClassVar, Literal, Protocol, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from gerund.encoders.base import unit
+from gerund.encoders.base import Encoder, require_same_encoder, unit
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
 from gerund.text.classes import ClassSpace
@@ -54,19 +54,6 @@ TEMPLATES = (
 _SCALE = 100.0
 
 
-class TextEncoder(Protocol):
-    """Texts to vectors in the space of the tracks."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes whenever the vectors would."""
-        ...
-
-    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
-        """Texts to unit vectors ``[N, D]``."""
-        ...
-
-
 @dataclass
 class Tear:
     """Cosine of a video with the mean of an action's texts.
@@ -91,7 +78,7 @@ class Tear:
     takes: ClassVar[str] = "track"
     training_free: ClassVar[bool] = True
 
-    encoder: TextEncoder
+    encoder: Encoder
     descriptions: Descriptions | None = None
     kinds: Sequence[str] = KINDS
     templates: Sequence[str] = TEMPLATES
@@ -110,7 +97,7 @@ class Tear:
             raise UsageError(f"compat {self.compat!r} is of the ensemble; the aggregation is {self.aggregation!r}")
 
     @classmethod
-    def paper(cls, encoder: TextEncoder, descriptions: Descriptions | None = None) -> Self:
+    def paper(cls, encoder: Encoder, descriptions: Descriptions | None = None) -> Self:
         """The likely settings of the paper's main results: all kinds, 16 templates, conditioning, ``simple``."""
         return cls(encoder, descriptions)
 
@@ -119,7 +106,14 @@ class Tear:
         return self
 
     def score(self, inputs: Inputs | Sequence[Track], classes: ClassSpace) -> FloatArray:
-        """100 times the cosine of every video with every action, ``[N, C]``."""
+        """100 times the cosine of every video with every action, ``[N, C]``.
+
+        Raises:
+            UsageError: a track is of another encoder; one that names none is taken for one of this.
+        """
+        for track in inputs:
+            if track.encoder:
+                require_same_encoder(track, self.encoder)
         texts = [self.texts_of(name) for name in classes.names]
         self._encode([text for kinds in texts for _, text in kinds])
         vectors = [np.stack([self._known[text] for _, text in of]) for of in texts]

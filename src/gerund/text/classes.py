@@ -34,6 +34,7 @@ class ClassSpace:
     Attributes:
         names: what is shown and returned, ``[C]``, no two alike.
         texts: for every class the texts that stand for it, ``[C][at least 1]``; by default its name.
+        as_given: encoders take the texts as they are; else they may say more of a class that has only its name.
 
     Raises:
         UsageError: there is no name, a name is empty, or two are the same.
@@ -41,6 +42,7 @@ class ClassSpace:
 
     names: tuple[str, ...]
     texts: tuple[tuple[str, ...], ...] = field(default=())
+    as_given: bool = False
 
     def __post_init__(self) -> None:
         for name in self.names:

@@ -6,6 +6,7 @@ to "words: gloss" with the gloss of its WordNet 3.0 synset.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,6 +56,11 @@ class Concepts:
         return tuple(
             f"{name}: {gloss}" if gloss else name for name, gloss in zip(self.names, self.glosses, strict=True)
         )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with the texts and their order."""
+        return hashlib.sha256(repr((self.names, self.glosses)).encode()).hexdigest()[:16]
 
     @classmethod
     def imagenet21k(cls) -> Self:

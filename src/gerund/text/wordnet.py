@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Literal, Self
 
 from gerund.assets import fetch, find_asset
 from gerund.errors import AssetError, UsageError
+from gerund.text.descriptions.schema import Source, Text
 
 Part = Literal["n", "v"]
 
@@ -180,58 +181,46 @@ class WordNet:
         return [form for form in dict.fromkeys(forms) if self._index[part].find(form)]
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A definition that may stand for a part of a class name; a person picks among them.
-
-    Attributes:
-        word: the part of the name.
-        text: the definition.
-        provenance: ``"wordnet:n03467517"``.
-    """
-
-    word: str
-    text: str
-    provenance: str
-
-
-def elaborate_name(name: str, wordnet: WordNet, *, senses: int = 1) -> tuple[Candidate, ...]:
+def elaborate_name(name: str, wordnet: WordNet, *, senses: int = 1) -> tuple[Text, ...]:
     """Definitions of the verbs and nouns in an action's name, for actions that have no description.
 
     From left to right the longest part of the name that WordNet knows is taken, as a verb first and then as a noun.
+    These are candidates: a person picks those that mean the action, such as *play* of an instrument, not of a game.
 
     Args:
         name: the action in plain words.
         wordnet: the dictionary.
         senses: how many meanings of each part and part of speech.
 
+    Returns:
+        Texts of the kind ``"definition"`` whose source is named like ``"wordnet:n03467517"``; none where no part of the
+        name is known.
+
     Raises:
         UsageError: `senses` is below 1.
 
-    Source: Chen and Huang, "Elaborative Rehearsal for Zero-shot Action Recognition", ICCV 2021, section 3: where no
-    text is found for a name, the definitions of its verbs and nouns are offered to annotators. Which parts and how many
-    senses is this library's choice.
+    Source: Chen and Huang, "Elaborative Rehearsal for Zero-shot Action Recognition", ICCV 2021, fall back on
+    definitions of a name's verbs and nouns where nothing else is found. Which parts and how many senses is this
+    library's choice.
     """
     if senses < 1:
         raise UsageError(f"senses must be above 0, got {senses}")
     words = re.findall(r"[^\W_]+(?:['-][^\W_]+)*", name.lower())
-    found: list[Candidate] = []
+    found: list[Text] = []
     start = 0
     while start < len(words):
         for stop in range(len(words), start, -1):
-            phrase = " ".join(words[start:stop])
-            candidates = [] if _CLOSED_CLASS.fullmatch(phrase) else _define(phrase, wordnet, senses)
-            if candidates:
-                found += candidates
+            if known := _define(" ".join(words[start:stop]), wordnet, senses):
+                found += known
                 break
         start = stop
     return tuple(found)
 
 
-def _define(phrase: str, wordnet: WordNet, senses: int) -> list[Candidate]:
-    parts: Sequence[Part] = ("v", "n")
+def _define(phrase: str, wordnet: WordNet, senses: int) -> list[Text]:
+    parts: tuple[Part, ...] = () if _CLOSED_CLASS.fullmatch(phrase) else ("v", "n")
     return [
-        Candidate(phrase, synset.definition, f"wordnet:{synset.number}")
+        Text("definition", synset.definition, Source(f"wordnet:{synset.number}"))
         for part in parts
         for synset in wordnet.senses(phrase, part)[:senses]
     ]

@@ -17,10 +17,10 @@ from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.benchmarks import find_benchmark
 from gerund.bench.runs.external import read_answers
 from gerund.bench.runs.learning import Progress, train
-from gerund.bench.runs.material import Features, Material
+from gerund.bench.runs.material import Features, Material, space
 from gerund.bench.runs.report import Report, make_report
 from gerund.bench.runs.run import run
-from gerund.bench.runs.toyworld import ToyWorld
+from gerund.bench.runs.toyworld import TOYWORLDS
 from gerund.encoders.base import Encoder
 from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
@@ -29,6 +29,7 @@ from gerund.features.importers import read_objects
 from gerund.methods.catalog import MethodCard, find_method, make_method, settings_of
 from gerund.methods.saved import load as load_method
 from gerund.methods.saved import save as save_method
+from gerund.text.descriptions import choose_texts
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,12 @@ class Request:
         sampling: which of a folder's samplings is meant, where it has several.
         data: folder with the official lists of the data sets.
         model: whose texts stand for the classes; ``""`` for none.
+        texts: what stands for each class, as `choose_texts` takes it; ``""`` for the model's own choice.
         vectors: tables to use instead, by the name of the method's argument (``texts``, ``rows``): ``FILE`` or
             ``FILE@NAMES``.
         objects: file with the most likely objects of each video.
         settings: values of the method's settings; of several the best on held-out seen classes is chosen.
+        paper: start from the method's published settings.
         splits: names of splits; empty for all.
         trained: folder of a method that has learned already.
         trained_on: data sets whose classes the features were trained with, for the overlap-free figures, besides what
@@ -66,9 +69,11 @@ class Request:
     sampling: str = ""
     data: str = ""
     model: str = ""
+    texts: str = ""
     vectors: Mapping[str, str] = field(default_factory=dict)
     objects: str = ""
     settings: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    paper: bool = False
     splits: Sequence[str] = ()
     trained: str = ""
     trained_on: Sequence[str] = ()
@@ -108,7 +113,7 @@ def evaluate(
     benchmark, material, parts = _assemble(request, load_encoder)
     if (card.task == "localization") != (benchmark.task == "localization"):
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
-    make = _maker(card, parts)
+    make = _maker(card, request, parts)
     probe = make(**{name: values[0] for name, values in request.settings.items()})
     done = list(
         run(
@@ -136,7 +141,7 @@ def evaluate(
             "compat": getattr(probe, "compat", None) or "",
         },
         features=features,
-        texts=_texts_card(request, parts),
+        texts=_texts_card(request, parts, benchmark, material),
         trained_on={name: find_dataset(name).classes for name in dict.fromkeys(trained_on)},
         same_actions=always_together(material.test),
         request=request.to_dict(),
@@ -158,13 +163,13 @@ def train_and_save(
     """
     card = find_method(request.method)
     benchmark, material, parts = _assemble(request, load_encoder)
-    probe = _maker(card, parts)(**{name: values[0] for name, values in request.settings.items()})
+    probe = _maker(card, request, parts)(**{name: values[0] for name, values in request.settings.items()})
     if getattr(probe, "training_free", False):
         raise UsageError(f"{card.name} is training-free; evaluate it as it is")
     written = []
     for done, method in train(
         benchmark,
-        _maker(card, parts),
+        _maker(card, request, parts),
         material,
         folder=folder,
         splits=request.splits or None,
@@ -213,8 +218,7 @@ def find_protocol(name: str) -> Benchmark:
     Raises:
         UsageError: there is none of that name.
     """
-    toys = {world.name: world for world in (ToyWorld().benchmark, ToyWorld().generalised)}
-    return toys[name] if name in toys else find_benchmark(name)
+    return TOYWORLDS[name](0)[1] if name in TOYWORLDS else find_benchmark(name)
 
 
 def _protocol(method: Any, request: Request) -> str:
@@ -227,9 +231,8 @@ def _protocol(method: Any, request: Request) -> str:
 def _assemble(request: Request, load_encoder: Callable[[str], Encoder]) -> tuple[Benchmark, Material, dict[str, Any]]:
     """The protocol, what it runs on, and what methods are built on."""
     parts: dict[str, Any] = {}
-    if request.benchmark in ("toyworld", "toyworld-gzsl"):
-        world = ToyWorld(seed=request.seed)
-        benchmark = world.benchmark if request.benchmark == "toyworld" else world.generalised
+    if request.benchmark in TOYWORLDS:
+        world, benchmark = TOYWORLDS[request.benchmark](request.seed)
         material = Material(world.listing, world.listing, world, world)
         parts["texts"] = world
     else:
@@ -259,11 +262,12 @@ def _read_material(request: Request, benchmark: Benchmark) -> Material:
     test_features: Features = open_(Path(request.features))
     train_features: Features = open_(Path(request.train_features)) if request.train_features else test_features
     objects = read_objects(Path(request.objects)) if request.objects else None
-    return Material(train, test, train_features, test_features, objects)
+    class_texts = partial(choose_texts, which=request.texts) if request.texts else None
+    return Material(train, test, train_features, test_features, objects, class_texts)
 
 
-def _maker(card: MethodCard, parts: dict[str, Any]) -> Callable[..., Any]:
-    return lambda **settings: make_method(card, parts, settings)
+def _maker(card: MethodCard, request: Request, parts: dict[str, Any]) -> Callable[..., Any]:
+    return lambda **settings: make_method(card, parts, settings, paper=request.paper)
 
 
 def _loader(folder: Path, parts: Mapping[str, Any]) -> Callable[[str], Any]:
@@ -276,10 +280,19 @@ def _loader(folder: Path, parts: Mapping[str, Any]) -> Callable[[str], Any]:
     return load
 
 
-def _texts_card(request: Request, parts: Mapping[str, Any]) -> dict[str, Any]:
+def _texts_card(request: Request, parts: Mapping[str, Any], benchmark: Benchmark, material: Material) -> dict[str, Any]:
+    """What stood for the classes: the choice, who encoded it, and every text."""
     source = parts.get("texts") or parts.get("encoder")
-    kind = f"vectors of {request.vectors['texts']}" if "texts" in request.vectors else request.model or "built in"
-    return {"kind": kind, "fingerprint": getattr(source, "fingerprint", "")}
+    names = tuple(dict.fromkeys(name for split in benchmark.splits for name in (*split.seen, *split.unseen)))
+    classes = space(names, material)
+    texts = source.texts_of(classes) if source is not None and hasattr(source, "texts_of") else classes.texts
+    table = request.vectors.get("texts")
+    kind = f"vectors of {table}" if table else request.texts or "the model's own"
+    return {
+        "kind": kind,
+        "fingerprint": getattr(source, "fingerprint", ""),
+        "of": dict(zip(classes.names, map(list, texts), strict=True)),
+    }
 
 
 def parse_settings(given: Sequence[str]) -> dict[str, list[Any]]:

@@ -7,8 +7,8 @@ nothing about how well a method recognises real actions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -125,3 +125,27 @@ class ToyWorld:
 
 def _on_test(tested: bool) -> frozenset[str]:
     return frozenset({"test1"} if tested else ())
+
+
+def _small(seed: int) -> tuple[ToyWorld, Benchmark]:
+    world = ToyWorld(seed=seed)
+    return world, world.benchmark
+
+
+def _generalised(seed: int) -> tuple[ToyWorld, Benchmark]:
+    world = ToyWorld(seed=seed)
+    return world, world.generalised
+
+
+def _large(seed: int) -> tuple[ToyWorld, Benchmark]:
+    """As many classes and as long vectors as Elaborative Rehearsal's Kinetics benchmark has."""
+    world = ToyWorld(num_seen=400, num_unseen=160, num_videos=20, dim=2048, dim_text=300, noise=5.0, seed=seed)
+    return world, replace(world.benchmark, name="toyworld-large")
+
+
+TOYWORLDS: dict[str, Callable[[int], tuple[ToyWorld, Benchmark]]] = {
+    "toyworld": _small,
+    "toyworld-gzsl": _generalised,
+    "toyworld-large": _large,
+}
+"""The benchmarks of toy worlds by name, made from a seed."""

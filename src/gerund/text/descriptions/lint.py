@@ -208,7 +208,7 @@ def _senses(descriptions: Descriptions, known: Descriptions) -> Iterator[Finding
     for name, texts in descriptions.items():
         mine = known.find(name)
         for text in texts if mine else ():
-            if text.kind not in _TELLING:
+            if text.kind not in _TELLING or _REFUSAL.search(text.text):
                 continue
             said = _bag([text.text])
             if len(said) < 2:

@@ -11,11 +11,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from gerund.errors import UsageError
 from gerund.text.classes import to_words
+from gerund.text.similar import stem
 
 KINDS = {
     "definition": "what the action is, in a sentence",
@@ -80,7 +82,7 @@ class Text:
 
 
 class Descriptions(Mapping[str, tuple[Text, ...]]):
-    """Texts about actions, by the action's name; the look-up forgives case, punctuation, spacing and CamelCase.
+    """Texts about actions, by the action's name; the look-up forgives case, punctuation, spacing and word forms.
 
     Args:
         texts: for each action its texts, in the order that matters (steps, objects).
@@ -117,8 +119,16 @@ class Descriptions(Mapping[str, tuple[Text, ...]]):
         return len(self._texts)
 
     def find(self, name: str) -> str | None:
-        """The name under which an action is kept; None when it is not."""
-        return self._names.get(key_of(name)) or self._names.get(key_of(to_words(name)))
+        """The name under which an action is kept; None when it is not. Word forms and articles are tried last."""
+        known = self._names.get(key_of(name)) or self._names.get(key_of(to_words(name)))
+        return known or self._forms.get(_form_of(name))
+
+    @cached_property
+    def _forms(self) -> dict[tuple[str, ...], str]:
+        forms: dict[tuple[str, ...], str] = {}
+        for name in self._texts:
+            forms.setdefault(_form_of(name), name)
+        return forms
 
     def of(self, name: str, *kinds: str) -> list[str]:
         """The texts of some kinds, in the order of the kinds asked for; all kinds by default."""
@@ -178,6 +188,11 @@ def key_of(name: str) -> str:
         ('hand washing clothes', 'hand washing clothes')
     """
     return _NOT_WORD.sub(" ", name.casefold().replace("_", " ")).strip()
+
+
+def _form_of(name: str) -> tuple[str, ...]:
+    """The stems of a name's words, without articles: what forms of one name share."""
+    return tuple(stem(word) for word in key_of(to_words(name)).split() if word not in ("a", "an", "the"))
 
 
 def _to_line(name: str, texts: Sequence[Text]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 from gerund.errors import GerundError, UsageError
 from gerund.text.descriptions import Descriptions, Source, Text, built_in
@@ -117,9 +117,8 @@ def make_descriptions(
     Descriptions(dict.fromkeys(names, ()))  # says no to doubles before anything is paid for
     if len(set(names)) != len(names):
         raise UsageError("an action is listed twice")
-    run = _Run(tuple(names), recipe, client, Replies(folder), retries)
+    run = _Run(tuple(names), recipe, client, Replies(folder), retries, give_up_after)
     tallies: dict[int, _Tally] = {}
-    in_a_row, last_error = 0, None
     if progress:
         progress(0, len(names))
     with closing(run.tallies(concurrency, grace_s)) as coming:
@@ -127,16 +126,9 @@ def make_descriptions(
             tallies[tally.place] = tally
             if progress and not run.stop.is_set():
                 progress(len(tallies), len(names))
-            if isinstance(tally.error, ModelError):
-                in_a_row = 1 if tally.asked else in_a_row + 1
-                if tally.error.hopeless or in_a_row >= give_up_after:
-                    last_error = last_error or tally.error
-                    run.stop.set()
-            elif tally.asked:
-                in_a_row = 0
-    if last_error and not any(tally.texts for tally in tallies.values()):
-        raise ModelError(str(last_error), hopeless=True)
-    return _made(tuple(names), tallies, last_error)
+    if run.last_error and not any(tally.texts for tally in tallies.values()):
+        raise ModelError(str(run.last_error), hopeless=True)
+    return _made(tuple(names), tallies, run.last_error)
 
 
 def _made(names: Sequence[str], tallies: dict[int, _Tally], last_error: ModelError | None) -> Made:
@@ -167,9 +159,17 @@ class _Run:
     """One recipe for one list of actions; threads take the actions in turn."""
 
     def __init__(
-        self, names: tuple[str, ...], recipe: Recipe, client: ChatClient, replies: Replies, retries: int
+        self,
+        names: tuple[str, ...],
+        recipe: Recipe,
+        client: ChatClient,
+        replies: Replies,
+        retries: int,
+        give_up_after: int,
     ) -> None:
         self.stop = Event()
+        self.last_error: ModelError | None = None
+        self._give_up_after, self._in_a_row, self._lock = give_up_after, 0, Lock()
         self._names, self._recipe, self._client, self._replies, self._retries = names, recipe, client, replies, retries
         self._prompts = [stage.sha256 for stage in recipe.stages]
 
@@ -212,8 +212,7 @@ class _Run:
                         self._describe(tally)
                 except (ModelError, ReplyError) as error:
                     tally.error = error
-                    if isinstance(error, ModelError) and error.hopeless:
-                        self.stop.set()  # here and not where tallies are read, or this thread would ask once more
+                self._judge(tally)  # here and not where tallies are read, or this thread would ask once more
                 done.put(tally)
         except Empty:
             pass
@@ -221,6 +220,17 @@ class _Run:
             done.put(error)
         finally:
             done.put(None)
+
+    def _judge(self, tally: _Tally) -> None:
+        """Ends the run when nothing more can be hoped for."""
+        with self._lock:
+            if isinstance(tally.error, ModelError):
+                self._in_a_row = 1 if tally.asked else self._in_a_row + 1
+                if tally.error.hopeless or self._in_a_row >= self._give_up_after:
+                    self.last_error = self.last_error or tally.error
+                    self.stop.set()
+            elif tally.asked:
+                self._in_a_row = 0
 
     def _describe(self, tally: _Tally) -> None:
         """Goes through the recipe's stages for one action."""

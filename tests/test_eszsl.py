@@ -83,10 +83,12 @@ def test_targets_are_met_when_nothing_is_held_back(power):
     np.testing.assert_allclose(method.score(Inputs.of(x), CLASSES), np.eye(3)[labels], atol=1e-5)
 
 
-def test_a_singular_system_has_the_smallest_answer():
-    """Without a ridge, a dimension in which nothing was seen gets no weight."""
-    found = closed_form(np.diag([4.0, 0.0]), np.array([[8.0], [0.0]]), np.array([[1.0]]), float("-inf"), float("-inf"))
-    np.testing.assert_allclose(found, [[2.0], [0.0]], atol=1e-12)
+@pytest.mark.parametrize("power", [-30.0, float("-inf")])
+def test_a_singular_system_has_the_smallest_answer(power):
+    """With hardly a ridge, directions in which nothing was seen get no weight."""
+    seen = np.array([[1.0], [2.0], [3.0]]) / 7**0.5
+    found = closed_form(seen @ seen.T, 6 * seen, np.array([[1.0]]), power, power)
+    np.testing.assert_allclose(found, 3 * seen, atol=1e-12)
 
 
 class Unwritten(Sequence):

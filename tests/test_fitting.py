@@ -172,6 +172,18 @@ def test_every_epoch_meets_every_example_once_in_an_order_of_its_own():
     assert len({tuple(epoch) for epoch in epochs}) == 4
 
 
+def test_every_step_draws_anew():
+    """The generator that a loss gets and PyTorch's own give other numbers in every step, and not the same ones."""
+    drawn, network = [], nn.Linear(D, E)
+
+    def loss(places, generator):
+        drawn.extend([float(torch.rand((), generator=generator)), float(torch.rand(()))])
+        return network.weight.sum()
+
+    fit_network(network, loss, N, **settings())
+    assert len(set(drawn)) == 24
+
+
 def test_the_seed_decides_everything_and_the_callers_generator_is_left_alone():
     """Equal seeds give equal weights whatever was drawn before; PyTorch's own generator goes on as if nothing ran."""
     torch.manual_seed(1)

@@ -174,6 +174,7 @@ def test_an_epoch_is_chosen_by_held_out_classes(world, fitted):
     best = max(right.values(), key=lambda pair: pair[0])
     fitted.choose(world.test, world.unseen)
     assert list(right) == [50, 100, 150]
+    assert not np.array_equal(right[50][1], right[100][1])
     np.testing.assert_array_equal(fitted.rows_for(world.unseen), best[1])
 
 

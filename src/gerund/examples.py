@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
@@ -11,6 +11,31 @@ import numpy as np
 
 from gerund.errors import UsageError
 from gerund.types import FloatArray, IntArray, Segments, Track
+
+
+class LazyTracks(Sequence[Track]):
+    """Tracks that are read anew each time they are asked for, so that a loop over any number of them holds one.
+
+    Args:
+        count: how many there are.
+        read: gives the track of a place.
+    """
+
+    def __init__(self, count: int, read: Callable[[int], Track]) -> None:
+        self._count, self._read = count, read
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Track: ...
+    @overload
+    def __getitem__(self, place: slice) -> LazyTracks: ...
+    def __getitem__(self, place: int | slice) -> Track | LazyTracks:
+        places = range(self._count)[place]
+        if isinstance(places, range):
+            return LazyTracks(len(places), lambda number: self._read(places[number]))
+        return self._read(places)
 
 
 class Inputs(Sequence[Track]):
@@ -62,7 +87,8 @@ class Inputs(Sequence[Track]):
     def take(self, places: Sequence[int] | IntArray) -> Inputs:
         """Some of the videos, in the order named; tracks that were not read yet are still not read."""
         chosen = np.asarray(places, np.int64)
-        return Inputs(_Chosen(self._tracks, chosen), None if self.objects is None else self.objects[chosen])
+        tracks = LazyTracks(len(chosen), lambda number: self._tracks[int(chosen[number])])
+        return Inputs(tracks, None if self.objects is None else self.objects[chosen])
 
     @cached_property
     def vectors(self) -> FloatArray:
@@ -73,25 +99,6 @@ class Inputs(Sequence[Track]):
         """The videos in order, `size` at a time, so that only those are in memory."""
         for start in range(0, len(self), size):
             yield self[start : start + size]
-
-
-class _Chosen(Sequence[Track]):
-    """A view of some tracks."""
-
-    def __init__(self, tracks: Sequence[Track], places: IntArray) -> None:
-        self._tracks, self._places = tracks, places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, place: int) -> Track: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Track]: ...
-    def __getitem__(self, place: int | slice) -> Track | Sequence[Track]:
-        if isinstance(place, slice):
-            return _Chosen(self._tracks, self._places[place])
-        return self._tracks[int(self._places[place])]
 
 
 @dataclass(frozen=True)

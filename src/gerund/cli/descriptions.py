@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,6 +83,37 @@ def convert(
             raise UsageError(f"--out {out} is the file itself; give the new one another name")
         texts.write(out)
         typer.echo(f"{out}: {len(texts)} actions, {sum(len(of) for of in texts.values())} texts")
+
+
+@descriptions_app.command()
+def define(
+    actions: Annotated[str, typer.Argument(metavar="SPEC", help="Actions, as 'gerund classify --actions' takes them.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON Lines, one action a line.")],
+) -> None:
+    """Define actions by the verbs and nouns of their names, from WordNet, as Elaborative Rehearsal does at last resort.
+
+    Each name gets the first sense of each of its words, joined; lint tells which are in the wrong one. The exit status
+    is 1 when WordNet knows no word of a name.
+    """
+    from gerund.text.classes import ClassSpace
+    from gerund.text.descriptions import Descriptions, Text
+    from gerund.text.wordnet import WordNet, elaborate_name
+
+    with errors_to_exit():
+        wordnet = WordNet.find()
+        found, unknown = {}, []
+        for name in ClassSpace.parse(actions).names:
+            senses = elaborate_name(name, wordnet)
+            if not senses:
+                unknown.append(name)
+                continue
+            source = replace(senses[0].source, name=" ".join(text.source.name for text in senses))
+            found[name] = [Text("definition", "; ".join(text.text for text in senses), source)]
+        Descriptions(found).write(out)
+        typer.echo(f"{out}: {len(found)} actions defined")
+        if unknown:
+            typer.echo(f"WordNet knows no word of {', '.join(unknown)}", err=True)
+            raise typer.Exit(1)
 
 
 @descriptions_app.command()

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
 
 from gerund.errors import GerundError, UsageError
+from gerund.examples import LazyTracks
 from gerund.types import Track
 
 _NAMED = 3
@@ -117,7 +117,8 @@ class Features(ABC):
                 f"{self.place}: {len(lacking)} of {len(ids)} videos have no features here ({named}); extract them, or "
                 "leave them out"
             )
-        return _ReadWhenIndexed(self, tuple(ids))
+        names = tuple(ids)
+        return LazyTracks(len(names), lambda place: self.read(names[place]))
 
     def missing(self, ids: Sequence[str]) -> list[str]:
         """Those of the videos that there is no track of, in the order given."""
@@ -127,22 +128,3 @@ class Features(ABC):
     def describe(self) -> dict[str, object]:
         """Encoder, fingerprint, length of vectors and sampling, as a report prints them."""
         return self.kind.to_dict()
-
-
-class _ReadWhenIndexed(Sequence[Track]):
-    """Tracks that are read anew each time, so that a loop over any number of them holds one."""
-
-    def __init__(self, features: Features, ids: tuple[str, ...]) -> None:
-        self._features, self._ids = features, ids
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    @overload
-    def __getitem__(self, place: int) -> Track: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Track]: ...
-    def __getitem__(self, place: int | slice) -> Track | Sequence[Track]:
-        if isinstance(place, slice):
-            return _ReadWhenIndexed(self._features, self._ids[place])
-        return self._features.read(self._ids[place])

@@ -120,7 +120,7 @@ def ale_loss(scores: Any, labels: Any, margin: float = 0.1) -> Any:
     found = hinges(scores, labels, margin)
     rank = (found > 0).sum(1)
     harmonic = scores.new_ones(scores.shape[1]).cumsum(0).reciprocal().cumsum(0)
-    beta = harmonic[(rank - 1).clamp(min=0)] * (rank > 0)
+    beta = harmonic[(rank - 1).clamp(min=0)]  # of any value where there is nothing to sum
     return (beta / (rank + 1e-8) * found.sum(1)).mean()
 
 

@@ -37,7 +37,7 @@ Progress = Callable[[int, int, float], None]
 """Called now and then with the number of steps done, the number in all, and the last loss."""
 
 _LOG_STEPS = 50
-_ORDER, _STEP = 0, 1
+_ORDER, _DRAWS, _DROPOUT = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -261,8 +261,8 @@ class _Run:
     def _step(self, places: Tensor, epoch: int) -> None:
         """One step of the optimiser, on this process's share of a batch."""
         share = self.processes.share(places)
-        generator = _generator(self.seed, _STEP, self.step, self.processes.rank)
-        torch.manual_seed(generator.initial_seed())
+        generator, own = (_generator(self.seed, use, self.step, self.processes.rank) for use in (_DRAWS, _DROPOUT))
+        torch.manual_seed(own.initial_seed())
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         value = torch.zeros((), device=self.processes.device)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from gerund.bench.datasets.listing import ListedVideo, Listing
 from gerund.errors import UsageError
-from gerund.examples import Examples, Inputs
+from gerund.examples import Examples, Inputs, LazyTracks
 from gerund.text.classes import ClassSpace, to_words
 from gerund.types import IntArray, Segment, Segments, Track
 
@@ -101,23 +101,8 @@ def _place(video: ListedVideo, places: Mapping[str, int]) -> int:
     return next(places[label] for _, _, label in video.segments if label in places)
 
 
-class _Read(Sequence[Track]):
-    """Tracks read when indexed, through a function, so that no name and no store can be reached from them."""
-
-    def __init__(self, count: int, read: Callable[[int], Track]) -> None:
-        self._count, self._read = count, read
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return [self._read(number) for number in range(*place.indices(self._count))]
-        return self._read(range(self._count)[int(place)])
-
-
 def inputs(ids: Sequence[str], features: Features, material: Material) -> Inputs:
-    """Videos with nothing that tells which they are.
+    """Videos with nothing that tells which they are: tracks come through a function, behind which the store is hidden.
 
     Raises:
         UsageError: the material has objects, but not of all of them.
@@ -129,7 +114,7 @@ def inputs(ids: Sequence[str], features: Features, material: Material) -> Inputs
         if lacking:
             raise UsageError(f"{len(lacking)} of {len(ids)} videos have no objects, such as {lacking[0]}")
         objects = np.array([material.objects[video] for video in ids], np.int64).reshape(len(ids), -1)
-    return Inputs(_Read(len(ids), lambda place: tracks[place]), objects)
+    return Inputs(LazyTracks(len(ids), lambda place: tracks[place]), objects)
 
 
 def space(names: tuple[str, ...], material: Material) -> ClassSpace:

@@ -36,7 +36,8 @@ class Recognizer(Protocol):
     A method that must know the unseen class names while it learns has a class variable ``class_names_at_fit = True``.
     Then `fit` gets all classes, the seen ones first, of which only these have examples, and reports say
     "class-transductive" instead of "inductive". One that learns nothing has ``training_free = True``; then benchmarks
-    neither need training features nor call `fit`.
+    neither need training features nor call `fit`. One whose scores become fair probabilities by a softmax has a
+    ``logit_scale`` for it; then reports give its calibration.
     """
 
     takes: ClassVar[str]

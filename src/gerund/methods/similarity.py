@@ -27,6 +27,11 @@ class Similarity:
 
     encoder: Encoder
 
+    @property
+    def logit_scale(self) -> float:
+        """Factor that makes scores logits of fair probabilities: the encoder's."""
+        return self.encoder.logit_scale
+
     def fit(self, examples: Examples | None = None, classes: ClassSpace | None = None) -> Self:
         """Nothing is learned."""
         return self

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.errors import UsageError
 from gerund.metrics.accuracy import harmonic_mean, mean_class_accuracy, top_k
+from gerund.metrics.calibration import brier, expected_calibration_error
 from gerund.metrics.detection import Variant, mean_average_precision
 from gerund.metrics.generalised import ausuc, seen_unseen_accuracy
 from gerund.metrics.segments import Annotations, Detections
@@ -35,6 +36,7 @@ class RecognitionAnswers:
         classes: the candidates, ``[C]``.
         is_seen: which of them have training videos, bool ``[C]``.
         scores: float32 ``[N, C]``.
+        logit_scale: factor that makes them logits, where the method says that their softmax is a probability; else 0.
     """
 
     split: str
@@ -44,6 +46,7 @@ class RecognitionAnswers:
     classes: tuple[str, ...]
     is_seen: npt.NDArray[np.bool_]
     scores: FloatArray
+    logit_scale: float = 0.0
 
     @property
     def num_videos(self) -> int:
@@ -116,6 +119,11 @@ def _measure_recognition(answer: RecognitionAnswers, free: frozenset[str]) -> di
     found["mean class top-1"] = 100 * mean_class_accuracy(scores, labels).accuracy
     if kept.any():
         found["top-1, overlap-free"] = 100 * top_k(scores[kept], labels[kept], 1)
+    if answer.logit_scale:
+        shifted = answer.logit_scale * (scores - scores.max(axis=1, keepdims=True)).astype(np.float64)
+        probabilities = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
+        found["ECE"] = 100 * expected_calibration_error(probabilities, labels)
+        found["Brier"] = 100 * brier(probabilities, labels)
     return found
 
 
@@ -157,7 +165,7 @@ def save_answers(answers: Sequence[Answers], path: Path) -> None:
     for number, answer in enumerate(answers):
         head: dict[str, Any] = {"split": answer.split, "paper": answer.paper, "classes": answer.classes}
         if isinstance(answer, RecognitionAnswers):
-            head |= {"kind": "recognition", "videos": answer.videos}
+            head |= {"kind": "recognition", "videos": answer.videos, "logit_scale": answer.logit_scale}
             arrays |= {f"{number}/{name}": getattr(answer, name) for name in ("labels", "is_seen", "scores")}
         else:
             head |= {"kind": "localization", "truth": answer.truth, "found": answer.found}
@@ -188,5 +196,10 @@ def _load(head: dict[str, Any], number: int, saved: Any) -> Answers:
         return LocalizationAnswers(head["split"], head["paper"], classes, truth, found)
     arrays = {name: saved[f"{number}/{name}"] for name in ("labels", "is_seen", "scores")}
     return RecognitionAnswers(
-        split=head["split"], paper=head["paper"], videos=tuple(head["videos"]), classes=classes, **arrays
+        split=head["split"],
+        paper=head["paper"],
+        videos=tuple(head["videos"]),
+        classes=classes,
+        logit_scale=head["logit_scale"],
+        **arrays,
     )

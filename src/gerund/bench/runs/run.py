@@ -116,6 +116,7 @@ def _ask(
         classes=paper.candidates,
         is_seen=np.array([name in task.split.seen for name in paper.candidates]),
         scores=scores,
+        logit_scale=getattr(method, "logit_scale", 0.0),
     )
 
 

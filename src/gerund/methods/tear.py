@@ -11,13 +11,16 @@ Source: Bosetti et al., "Text-Enhanced Zero-Shot Action Recognition: A training-
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 
+from gerund.assets import derived
 from gerund.encoders.base import Encoder, require_same_encoder, unit
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
@@ -115,8 +118,7 @@ class Tear:
             if track.encoder:
                 require_same_encoder(track, self.encoder)
         texts = [self.texts_of(name) for name in classes.names]
-        self._encode([text for kinds in texts for _, text in kinds])
-        vectors = [np.stack([self._known[text] for _, text in of]) for of in texts]
+        vectors = self._vectors_of(texts)
         votes = [np.array([self.weights.get(kind, 1.0) for kind, _ in of]) for of in texts]
         if self.aggregation == "simple":
             actions = np.stack([class_vector(u, w) for u, w in zip(vectors, votes, strict=True)])
@@ -138,13 +140,22 @@ class Tear:
         found = [("label", name), *((kind, text) for kind in self.kinds for text in known.of(name, kind))]
         return [(kind, f"{name} {text}" if self.conditioning else text) for kind, text in found]
 
-    def _encode(self, texts: Sequence[str]) -> None:
-        """Remembers the vector of each text, so that another list of actions costs what is new in it."""
-        new = list(dict.fromkeys(text for text in texts if text not in self._known))
-        if new:
-            sentences = [template.format(text) for text in new for template in self.templates]
-            encoded = self.encoder.encode_texts(sentences).reshape(len(new), len(self.templates), -1)
-            self._known |= dict(zip(new, text_vectors(encoded.swapaxes(0, 1)), strict=True))
+    def _vectors_of(self, texts: Sequence[Sequence[tuple[str, str]]]) -> list[FloatArray]:
+        """The vectors of each action's texts, ``[texts, D]``, kept on disk by a hash of all that they depend on.
+
+        So another list of actions costs what is new in it, also in another process.
+        """
+        keys = [_key(self.encoder.fingerprint, self.templates, [text for _, text in of]) for of in texts]
+        wanted = {key: [text for _, text in of] for key, of in zip(keys, texts, strict=True) if key not in self._known}
+        for key, of in wanted.items():
+            kept = derived(f"tear-{key}.f32", partial(self._encode, of))
+            self._known[key] = np.frombuffer(kept, np.float32).reshape(len(of), -1)
+        return [self._known[key] for key in keys]
+
+    def _encode(self, texts: Sequence[str]) -> bytes:
+        sentences = [template.format(text) for template in self.templates for text in texts]
+        encoded = self.encoder.encode_texts(sentences).reshape(len(self.templates), len(texts), -1)
+        return np.asarray(text_vectors(encoded), np.float32).tobytes()
 
     def _mean_cosine(self, frames: FloatArray, u: FloatArray, votes: FloatArray, kinds: Sequence[str]) -> float:
         whole = u @ video_vector(frames, unit_first=self.unit_frames)
@@ -156,6 +167,10 @@ class Tear:
         if self.compat and len(u) > 1:
             whole, votes = np.delete(whole, 1), np.delete(votes, 1)
         return float(_SCALE * np.average(whole, weights=votes))
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
 def text_vectors(encoded: FloatArray) -> FloatArray:

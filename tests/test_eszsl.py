@@ -141,5 +141,7 @@ def test_refusals():
         Eszsl(TEXTS).score(TRAIN.inputs, CLASSES)
     with pytest.raises(UsageError, match="not one of 01, pm1"):
         Eszsl(TEXTS, targets="-1").fit(TRAIN, CLASSES)
+    with pytest.raises(UsageError, match="among 2 classes, from 0 on; got 0 to 2"):
+        Eszsl(TEXTS).fit(TRAIN, ClassSpace(("a", "b")))
     with pytest.raises(UsageError, match="there are none"):
         Eszsl(TEXTS).fit(None, CLASSES)

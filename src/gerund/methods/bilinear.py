@@ -68,7 +68,7 @@ class Bilinear(Learner):
         """
         if self.loss not in LOSSES:
             raise UsageError(f"loss {self.loss!r} is not one of {', '.join(LOSSES)}")
-        examples = require_examples(examples, "Bilinear")
+        examples = require_examples(examples, classes, "Bilinear")
         device = self._device()
         import torch
         from torch.nn import functional

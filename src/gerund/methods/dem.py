@@ -60,7 +60,7 @@ class Dem(Learner):
         Raises:
             UsageError: there are no examples, or PyTorch is not installed.
         """
-        examples = require_examples(examples, "Dem")
+        examples = require_examples(examples, classes, "Dem")
         device = self._device()
         import torch
         from torch import nn

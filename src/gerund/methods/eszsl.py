@@ -72,7 +72,7 @@ class Eszsl:
         """
         if self.targets not in ("01", "pm1"):
             raise UsageError(f"targets {self.targets!r} is not one of 01, pm1")
-        examples = require_examples(examples, "Eszsl")
+        examples = require_examples(examples, classes, "Eszsl")
         gram, sums = sufficient_statistics(examples.inputs, examples.labels, len(classes))
         if self.targets == "pm1":
             sums = 2 * sums - sums.sum(axis=1, keepdims=True)

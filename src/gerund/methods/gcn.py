@@ -84,7 +84,7 @@ class Gcn(Learner):
         Raises:
             UsageError: there are no examples or no `rows`, or PyTorch is not installed.
         """
-        examples = require_examples(examples, "Gcn")
+        examples = require_examples(examples, classes, "Gcn")
         device = self._device()
         if self.rows is None:
             raise UsageError("Gcn learns rows of a classifier; give them as rows, such as a VectorTable")

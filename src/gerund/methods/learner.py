@@ -161,14 +161,17 @@ class Learner:
         return self.weights_
 
 
-def require_examples(examples: Examples | None, who: str) -> Examples:
-    """Refuses to learn from nothing.
+def require_examples(examples: Examples | None, classes: ClassSpace, who: str) -> Examples:
+    """Refuses to learn from nothing, or from labels of other classes.
 
     Raises:
-        UsageError: there are no examples.
+        UsageError: there are no examples, or one is of none of the classes.
     """
     if examples is None or not len(examples):
         raise UsageError(f"{who} learns from examples of seen classes, and there are none")
+    least, most = int(examples.labels.min()), int(examples.labels.max())
+    if least < 0 or most >= len(classes):
+        raise UsageError(f"labels are places among {len(classes)} classes, from 0 on; got {least} to {most}")
     return examples
 
 

@@ -178,13 +178,19 @@ def test_an_epoch_is_chosen_by_held_out_classes(world, fitted):
     np.testing.assert_array_equal(fitted.rows_for(world.unseen), best[1])
 
 
+def test_without_rows_the_class_means_are_learned(world):
+    """No rows are the same as a table of each seen class's mean video."""
+    short = {**SMALL, "epochs": 3}
+    given = Gcn(world.texts, world.rows, **short).fit(world.train, everything(world))
+    own = Gcn(world.texts, **short).fit(world.train, everything(world))
+    np.testing.assert_allclose(own.rows_for(world.unseen), given.rows_for(world.unseen), rtol=1e-4, atol=1e-6)
+
+
 def test_papers_settings_and_refusals(world):
-    """Six layers and 200 steps; rows are needed to learn; it says that it knows the unseen names."""
+    """Six layers and 200 steps; it says that it knows the unseen names; nothing is scored before it has learned."""
     method = Gcn.paper(world.texts, world.rows)
     assert method.class_names_at_fit and (*method.hidden,) == (512, 1024, 1024, 1024, 1024)
     assert (method.epochs, method.lr, method.weight_decay, method.choose_every) == (200, 1e-3, 1e-6, 10)
     assert (method.neighbours, method.dropout, method.period_steps) == (5, 0.5, 200)
-    with pytest.raises(UsageError, match="give them as rows"):
-        Gcn(world.texts).fit(world.train, world.seen)
     with pytest.raises(UsageError, match="learned nothing"):
         method.score(world.test.inputs, world.unseen)

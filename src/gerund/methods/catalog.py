@@ -117,6 +117,11 @@ def make_method(card: MethodCard, parts: dict[str, Any], settings: dict[str, Any
     return (made.paper if paper else made)(**given)
 
 
+def takes(card: MethodCard, setting: str) -> bool:
+    """True when a method's constructor has an argument of that name."""
+    return setting in inspect.signature(_class_of(card.home)).parameters
+
+
 def settings_of(method: Any) -> dict[str, Any]:
     """What a method was made with, as far as that is plain data; parts appear by their fingerprint."""
     found = {}

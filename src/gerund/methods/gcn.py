@@ -41,7 +41,7 @@ class Gcn(Learner):
     Args:
         texts: turns classes into vectors, which are brought to unit length.
         rows: turns seen classes into rows of a classifier over the same features, for learning; such as a `VectorTable`
-            of its last layer's weights.
+            of its last layer's weights. None takes the mean of each class's videos: those of a nearest-mean classifier.
         neighbours: each class is joined to so many nearest ones, itself included.
         hidden: sizes of the layers between.
         dropout: before the last layer, while learning.
@@ -79,20 +79,24 @@ class Gcn(Learner):
         return cls(texts, rows, **{**settings, "choose_every": 10, **changes})
 
     def fit(self, examples: Examples | None, classes: ClassSpace) -> Self:
-        """Learns rows for all `classes` from those of the classes that have examples; the videos are not looked at.
+        """Learns rows for all `classes` from those of the classes that have examples.
+
+        Videos are looked at only where there are no `rows`.
 
         Raises:
-            UsageError: there are no examples or no `rows`, or PyTorch is not installed.
+            UsageError: there are no examples, or PyTorch is not installed.
         """
         examples = require_examples(examples, classes, "Gcn")
         device = self._device()
-        if self.rows is None:
-            raise UsageError("Gcn learns rows of a classifier; give them as rows, such as a VectorTable")
         import torch
         from torch import nn
 
         seen = np.unique(examples.labels)
-        wanted = unit(self.rows.encode_classes(ClassSpace(tuple(classes.names[place] for place in seen))))
+        if self.rows is None:
+            vectors = examples.inputs.vectors
+            wanted = unit(np.stack([vectors[examples.labels == place].mean(axis=0) for place in seen]))
+        else:
+            wanted = unit(self.rows.encode_classes(ClassSpace(tuple(classes.names[place] for place in seen))))
         self.nodes_, self.vectors_, self._last = classes, unit(self.texts.encode_classes(classes)), None
         arrays = (knn_graph(self.vectors_, self.neighbours), self.vectors_, wanted, seen)
         graph, nodes, target, places = (torch.from_numpy(array).to(device) for array in arrays)
@@ -107,7 +111,8 @@ class Gcn(Learner):
             return nn.functional.mse_loss(nn.functional.normalize(found[places], dim=1), target)
 
         digest = hashlib.sha256(repr((classes.names, seen.tolist())).encode() + self.vectors_.tobytes())
-        card = {"texts": self.texts.fingerprint, "rows": self.rows.fingerprint, "nodes": digest.hexdigest()}
+        rows = hashlib.sha256(np.ascontiguousarray(wanted).tobytes()).hexdigest()
+        card = {"texts": self.texts.fingerprint, "rows": rows, "nodes": digest.hexdigest()}
         return self._train(build, loss, 1, lambda: card)
 
     def score(self, inputs: Inputs, classes: ClassSpace) -> FloatArray:

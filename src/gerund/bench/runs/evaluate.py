@@ -26,7 +26,7 @@ from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
 from gerund.features import open_features
 from gerund.features.importers import read_objects
-from gerund.methods.catalog import MethodCard, find_method, make_method, settings_of
+from gerund.methods.catalog import MethodCard, find_method, make_method, settings_of, takes
 from gerund.methods.saved import load as load_method
 from gerund.methods.saved import save as save_method
 from gerund.text.descriptions import choose_texts
@@ -58,7 +58,7 @@ class Request:
         allow_missing: leave out videos without features.
         predictions: detection files to score instead of running the method; ``{split}`` stands for the split's name.
         truth: files with the annotations of each split, instead of the lists in `data`.
-        seed: of everything random.
+        seed: of the order of questions and of held-out classes; unless it is 0, also of methods that have one.
     """
 
     method: str
@@ -267,7 +267,8 @@ def _read_material(request: Request, benchmark: Benchmark) -> Material:
 
 
 def _maker(card: MethodCard, request: Request, parts: dict[str, Any]) -> Callable[..., Any]:
-    return lambda **settings: make_method(card, parts, settings, paper=request.paper)
+    seeded = {"seed": request.seed} if request.seed and takes(card, "seed") else {}
+    return lambda **settings: make_method(card, parts, {**seeded, **settings}, paper=request.paper)
 
 
 def _loader(folder: Path, parts: Mapping[str, Any]) -> Callable[[str], Any]:

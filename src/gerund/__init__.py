@@ -8,7 +8,10 @@ from gerund.errors import AssetError, GerundError, UsageError, VideoError
 
 if TYPE_CHECKING:
     from gerund.api import ActionScore, Classification, Model, load
+    from gerund.examples import Examples, Inputs
+    from gerund.features import FeatureStore, open_features
     from gerund.text.classes import ClassSpace
+    from gerund.text.descriptions import Descriptions, choose_texts
     from gerund.types import Clip, Segment, Segments, Track
     from gerund.video.reader import Video
 
@@ -20,7 +23,11 @@ __all__ = [
     "ClassSpace",
     "Classification",
     "Clip",
+    "Descriptions",
+    "Examples",
+    "FeatureStore",
     "GerundError",
+    "Inputs",
     "Model",
     "Segment",
     "Segments",
@@ -28,7 +35,9 @@ __all__ = [
     "UsageError",
     "Video",
     "VideoError",
+    "choose_texts",
     "load",
+    "open_features",
 ]
 
 _HOMES = {
@@ -36,6 +45,12 @@ _HOMES = {
     "Classification": "gerund.api",
     "Model": "gerund.api",
     "load": "gerund.api",
+    "Examples": "gerund.examples",
+    "Inputs": "gerund.examples",
+    "FeatureStore": "gerund.features",
+    "open_features": "gerund.features",
+    "Descriptions": "gerund.text.descriptions",
+    "choose_texts": "gerund.text.descriptions",
     "ClassSpace": "gerund.text.classes",
     "Clip": "gerund.types",
     "Segment": "gerund.types",

@@ -18,6 +18,7 @@ from gerund.encoders.engines import Device, EngineName, Precision, choose
 from gerund.errors import UsageError
 from gerund.features import Extraction, FrameProgress, extract_many
 from gerund.methods import Contrast, Localizer, Similarity, UniformWindows, WholeVideo
+from gerund.methods.rows import ROW_MODELS, RowEncoder
 from gerund.text.classes import ClassSpace
 from gerund.types import Segments
 from gerund.video.reader import Video
@@ -293,6 +294,17 @@ def load(
         raise UsageError(f"threads must not be negative, got {threads}; 0 takes every core")
     choose(engine, precision, device)
     card = next((card for card in MODELS if card.name == model), None)
+    if model in ROW_MODELS:
+        return Model(
+            RowEncoder(
+                ROW_MODELS[model],
+                threads=threads,
+                engine=engine,
+                precision=precision,
+                device=device,
+                progress=progress,
+            )
+        )
     if card and not card.repository:
         plain = model == "i3d-minilm-plain"
         return Model(

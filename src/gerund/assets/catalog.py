@@ -308,6 +308,24 @@ MODELS: tuple[ModelCard, ...] = (
         trained_on=("kinetics400",),
     ),
     ModelCard(
+        "i3d-eszsl",
+        "I3D with a row of its classifier for every action, learned from its 400 rows by ESZSL's formula",
+        ("i3d-kinetics400", "minilm", "minilm-tokenizer"),
+        trained_on=("kinetics400",),
+    ),
+    ModelCard(
+        "i3d-gcn",
+        "the same, learned by a graph network over names; needs PyTorch once",
+        ("i3d-kinetics400", "minilm", "minilm-tokenizer"),
+        trained_on=("kinetics400",),
+    ),
+    ModelCard(
+        "i3d-devise",
+        "the same, learned by DeViSE's ranking loss; needs PyTorch once",
+        ("i3d-kinetics400", "minilm", "minilm-tokenizer"),
+        trained_on=("kinetics400",),
+    ),
+    ModelCard(
         "clip-b32",
         "CLIP ViT-B/32",
         repository="openai/clip-vit-base-patch32",

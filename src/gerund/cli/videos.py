@@ -25,6 +25,7 @@ from gerund.cli.options import (
     Texts,
     Threads,
 )
+from gerund.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -40,6 +41,13 @@ def classify(
     actions: ActionSpec,
     model: ModelName = DEFAULT_MODEL,
     texts: Texts = "",
+    method: Annotated[
+        Literal["conse", "eszsl", "gcn", "devise"] | None,
+        typer.Option(
+            help="Another way from I3D to your actions than the default model's own: plain ConSE, or classifier rows "
+            "learned by one of the others (gcn and devise need PyTorch once)."
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many actions to show and write.")] = 5,
     json: JsonFile = None,
     csv: CsvFile = None,
@@ -58,8 +66,9 @@ def classify(
     from gerund.terminal import classification_table
 
     with batch(paths, Outputs(json, csv), quiet=quiet) as run:
+        chosen = _model_for(model, method)
         loaded = run.load(
-            model, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision
+            chosen, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision
         )
         run.csv_row(["video", "duration_s", "rank", "action", "score", "probability", "error"])
 
@@ -194,3 +203,15 @@ def demo(
                 '  gerund classify VIDEOS... --actions "first action, second action"\n'
                 '  gerund locate VIDEO --actions "first action, second action" --html page.html'
             )
+
+
+def _model_for(model: str, method: str | None) -> str:
+    """The model that goes from I3D to actions by `method`; without one, `model` itself."""
+    if method is None:
+        return model
+    if model != DEFAULT_MODEL:
+        raise UsageError(
+            f"--method {method} is for the default model alone; {model} knows one way from videos to actions, so leave "
+            "out --method, or --model"
+        )
+    return "i3d-minilm-plain" if method == "conse" else f"i3d-{method}"

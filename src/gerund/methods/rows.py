@@ -45,9 +45,12 @@ SETTINGS: Mapping[RowLearner, Mapping[str, Any]] = {
 }
 """Chosen by Kinetics classes that were left out of the 360 to learn from (`benchmarks/rows.py`)."""
 
+ROW_MODELS: Mapping[str, RowLearner] = {f"i3d-{learner}": learner for learner in SETTINGS}
+"""The encoders by the names that users call them."""
+
 _LOGIT_SCALE: Mapping[RowLearner, float] = {"eszsl": 40.0, "gcn": 40.0, "devise": 40.0}
-_SMALLEST_SHARE = 1e-2
-"""Directions that the rows span by less than this share of the widest one are not told from rounding."""
+_SMALLEST_SHARE = 1e-4
+"""A direction that the rows span by less than this share of the widest one may be rounding."""
 
 
 @dataclass
@@ -109,7 +112,7 @@ class RowMap:
             found = self.texts.encode_classes(classes) @ _learned(self.method.map_).T
         else:
             found = self.texts.encode_classes(classes) @ _learned(self.method.weights_.get("weight"))
-        return unit(found @ self._span.T @ self._span)
+        return unit(np.asarray(found @ self._span.T @ self._span, np.float32))
 
     @cached_property
     def _span(self) -> FloatArray:

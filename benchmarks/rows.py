@@ -16,8 +16,9 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from leave_out import draws, less_hubs, ranks
@@ -41,7 +42,9 @@ GRIDS = {
     "devise": [{"lr": lr, "epochs": epochs} for lr, epochs in ((1e-3, 100), (1e-3, 300), (3e-3, 100))],
 }
 NAMES = ("chance", "5 nearest", "ridge", "eszsl", "gcn", "devise")
-SCALES = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0)
+SCALES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
+COSINE_DEVIATION = 0.06
+"""Of I3D's features and its 400 rows, over the rows of a video; from 38 clips without their labels."""
 
 Vectors = np.ndarray
 Learner = Callable[[Vectors, Vectors, Vectors], Vectors]
@@ -136,79 +139,89 @@ def spread(values: Vectors) -> str:
     return f"{mean[0]:.1f}, " + ", ".join(shares)
 
 
-def answers(
-    learner: Learner, texts: Vectors, rows: Vectors, kept: Vectors, candidates: Vectors, own: Vectors
-) -> Vectors:
-    """How each candidate's score adds up from the scores of the classes kept, ``[kept, candidates]``.
+class Draw(NamedTuple):
+    """Places of the classes kept and asked about, rows of the videos that show one of these, and which."""
 
-    Args:
-        learner: says rows.
-        texts: of all classes.
-        rows: of all classes.
-        kept: places of the classes that are seen.
-        candidates: places of those asked about.
-        own: bool for each candidate, whether it has its own row.
-    """
+    kept: Vectors
+    candidates: Vectors
+    rows: Vectors
+    truth: Vectors
+
+
+class Variant(NamedTuple):
+    """How learned rows are used; the defaults are those of `RowEncoder`."""
+
+    name: str = ""
+    own_rows: bool = True
+    length: float = 1.0
+    hubs: float = 0.0
+
+
+VARIANTS = (
+    Variant(),
+    Variant(", learned rows for seen classes too", own_rows=False),
+    Variant(", less a tenth of hubs", hubs=0.1),
+    Variant(", less a fifth of hubs", hubs=0.2),
+    Variant(", learned rows 1.25 times as long", length=1.25),
+)
+
+
+def score_by_rows(variant: Variant, said: Vectors, rows: Vectors, draw: Draw, stream: Vectors, unseen: int) -> Vectors:
+    """Scores of the candidates in standard deviations of a video's scores, from rows that a learner said."""
     lengths = np.linalg.norm(rows, axis=1)
-    seen, others = centred(texts, kept, candidates)
-    said = learner(seen, rows[kept], others)
-    shares = np.linalg.lstsq(unit(rows[kept]).T.astype(np.float64), said.T.astype(np.float64), rcond=1e-4)[0]
-    shares *= lengths[kept].mean() / lengths[kept][:, None]
-    for place in np.flatnonzero(own):
-        shares[:, place] = kept == candidates[place]
-    return shares
+    seen = unit(rows[draw.kept])
+    shares = np.linalg.lstsq(seen.T.astype(np.float64), said.T.astype(np.float64), rcond=1e-4)[0]
+    shares *= variant.length * lengths[draw.kept].mean() / lengths[draw.kept][:, None]
+    used = variant.length * said
+    if variant.own_rows:
+        for place in range(unseen, len(draw.candidates)):
+            shares[:, place] = draw.kept == draw.candidates[place]
+            used[place] = rows[draw.candidates[place]] / lengths.mean()
+    near = np.sort(used @ seen.T, axis=1)[:, -10:].mean(axis=1)
+    return stream @ shares / stream.std() - variant.hubs * near / COSINE_DEVIATION
 
 
-def videos(
-    logits: list[Vectors], labels: Vectors, unseen: int, seen: int, count: int
-) -> Iterator[tuple[Vectors, Vectors, Vectors, list[Vectors]]]:
-    """Draws: classes kept, candidates, the true one's place among them, and the centred scores of the kept classes."""
-    for kept, candidates, rows, truth in itertools.islice(draws(labels, unseen, seen), count):
-        scores = [stream[np.ix_(rows, kept)] for stream in logits]
-        yield kept, candidates, truth, [score - score.mean(axis=1, keepdims=True) for score in scores]
+def score_by_recipe(name: str, texts: Vectors, draw: Draw, stream: Vectors) -> Vectors:
+    """Scores of the candidates by what `ConseEncoder` does."""
+    ridge = None if "ConSE" in name else 0.3
+
+    def recipe(scores: Vectors, kept: Vectors, classes: Vectors) -> Vectors:
+        return carry(scores, kept, ridge=ridge) @ classes.T
+
+    inputs = (stream.astype(np.float32), *centred(texts, draw.kept, draw.candidates))
+    return (less_hubs(recipe) if ridge else recipe)(*inputs)
 
 
 def compare_on_videos(
-    texts: Vectors, rows: Vectors, logits: list[Vectors], labels: Vectors, count: int, names: tuple[str, ...]
+    texts: Vectors, rows: Vectors, logits: list[Vectors], labels: Vectors, count: int, learners: tuple[str, ...]
 ) -> None:
-    print("\n| learner | 60 unseen: top-1, top-5 | 50 unseen + 50 seen: top-1, top-5 |\n|---|---|---|")
-
-    def recipe(top: int | None) -> Callable:
-        def scores(score: Vectors, kept: Vectors, classes: Vectors) -> Vectors:
-            return carry(score, kept, ridge=None if top else 0.3) @ classes.T
-
-        return scores if top else less_hubs(scores)
-
-    recipes = {"ConSE with definitions": recipe(10), "i3d-minilm's recipe": recipe(None)}
-    likelihood: dict[str, Vectors] = {}
-    for name in (*recipes, *names):
-        variants = (True, False) if name == "eszsl" else (True,)
-        for own_rows in variants:
-            found: dict[int, list[Vectors]] = {0: [], 50: []}
-            logp = []
-            for unseen, seen in ((60, 0), (50, 50)):
-                for kept, candidates, truth, streams in videos(logits, labels, unseen, seen, count):
-                    if name not in recipes:
-                        learner = make(name, dict(SETTINGS.get(name, {"gamma": 0.0})))
-                        own = (np.arange(len(candidates)) >= unseen) & own_rows
-                        shares = answers(learner, texts, rows, kept, candidates, own)
+    found: dict[str, dict[int, list[Vectors]]] = defaultdict(lambda: {0: [], 50: []})
+    likelihood: dict[str, list[Vectors]] = defaultdict(list)
+    for unseen, seen in ((60, 0), (50, 50)):
+        for parts in itertools.islice(draws(labels, unseen, seen), count):
+            draw = Draw(*parts)
+            streams = [stream[np.ix_(draw.rows, draw.kept)] for stream in logits]
+            streams = [stream - stream.mean(axis=1, keepdims=True) for stream in streams]
+            for name in ("ConSE with definitions", "i3d-minilm's recipe"):
+                found[name][seen] += [ranks(score_by_recipe(name, texts, draw, s), draw.truth) for s in streams]
+            for name in learners:
+                near, others = centred(texts, draw.kept, draw.candidates)
+                said = make(name, dict(SETTINGS.get(name, {"gamma": 0.0})))(near, rows[draw.kept], others)
+                for variant in VARIANTS if name == "eszsl" else VARIANTS[:1]:
                     for stream in streams:
-                        if name in recipes:
-                            score = recipes[name](stream.astype(np.float32), *centred(texts, kept, candidates))
-                        else:
-                            score = stream @ shares / stream.std()
-                            if seen:
-                                logp.append(log_likelihood(score, truth))
-                        found[seen].append(ranks(score, truth))
-            cells = [np.concatenate(found[seen]) for seen in (0, 50)]
-            shown = name if own_rows else f"{name}, learned rows for seen classes too"
-            print(f"| {shown} | " + " | ".join(f"{(c <= 1).mean():.1%}, {(c <= 5).mean():.1%}" for c in cells) + " |")
-            if logp:
-                likelihood[shown] = np.concatenate(logp).mean(axis=0)
-    print(f"({len(cells[0])} and {len(cells[1])} answers a row)")
+                        score = score_by_rows(variant, said, rows, draw, stream, unseen)
+                        found[name + variant.name][seen].append(ranks(score, draw.truth))
+                        if seen:
+                            likelihood[name + variant.name].append(log_likelihood(score, draw.truth))
+    print("\n| learner | 60 unseen: top-1, top-5 | 50 unseen + 50 seen: top-1, top-5 |\n|---|---|---|")
+    for name, cells in found.items():
+        both = [np.concatenate(cells[seen]) for seen in (0, 50)]
+        print(f"| {name} | " + " | ".join(f"{(c <= 1).mean():.1%}, {(c <= 5).mean():.1%}" for c in both) + " |")
+    print(f"({len(both[0])} and {len(both[1])} answers a row)")
     print("\nmean log-probability of the true class (mixed), by scale, in standard deviations of a video's 400 scores:")
-    for shown, values in likelihood.items():
-        print(f"  {shown}: " + ", ".join(f"{s:g}: {value:.3f}" for s, value in zip(SCALES, values, strict=True)))
+    for name, values in likelihood.items():
+        means = np.concatenate(values).mean(axis=0)
+        print(f"  {name}: " + ", ".join(f"{s:g}: {value:.3f}" for s, value in zip(SCALES, means, strict=True)))
 
 
 def log_likelihood(scores: Vectors, truth: Vectors) -> Vectors:

@@ -522,3 +522,12 @@ def test_check_ends_with_one_where_something_is_missing(tmp_path):
     assert "no video is here" in done.stdout
     assert run("check", "hmdb51").exit_code == 2
     assert run("check", "hmdb", "--data", str(tmp_path)).exit_code == 2
+
+
+def test_lists_that_lack_what_the_protocol_needs_are_refused():
+    """GAP's least length is in frames, and FreeZAD's rule needs the end of the video: without them it is an error."""
+    video = ListedVideo("v1", "Diving", segments=((1.0, 2.0, "Diving"),))
+    for name, lacking in (("thumos14-75-25-gap", "rate"), ("thumos14-75-25-freezad", "length")):
+        with pytest.raises(UsageError, match=f"needs the {lacking} of each video"):
+            find_benchmark(name).truth(video, ["Diving"])
+        assert find_benchmark(name).truth(video, ["HighJump"]) == []

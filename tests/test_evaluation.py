@@ -35,6 +35,39 @@ class Mine:
         return inputs.vectors @ self.map_ @ self.texts.encode_classes(classes).T
 '''
 
+STYLED_METHOD = '''
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+
+@dataclass
+class Styled:
+    """The same in the house style."""
+
+    takes: ClassVar[str] = "vector"
+
+    texts: object
+    ridge: float = 1.0
+
+    def fit(self, examples, classes):
+        x, y = examples.inputs.vectors, self.texts.encode_classes(classes)[examples.labels]
+        self.map_ = np.linalg.solve(x.T @ x + self.ridge * np.eye(x.shape[1]), x.T @ y)
+        return self
+
+    def score(self, inputs, classes):
+        return inputs.vectors @ self.map_ @ self.texts.encode_classes(classes).T
+
+    def state(self):
+        return {"map": self.map_}
+
+    def restore(self, state):
+        self.map_ = state["map"]
+'''
+
 
 def gerund(*words):
     return CliRunner().invoke(app, [str(word) for word in words])
@@ -86,7 +119,7 @@ def test_figures_are_computed_again_from_the_answers(toy_report):
     forged = path.with_name("forged.json")
     forged.write_text(json.dumps(content))
     found = gerund("report", forged, "--recompute")
-    assert found.exit_code == 1 and "split 1: H is" in found.output
+    assert found.exit_code == 1 and "split 1, metrics H" in found.output
     answers = path.parent / content["predictions"]["file"]
     whole = answers.read_bytes()
     answers.write_bytes(whole[:-1] + b"x")
@@ -107,7 +140,40 @@ def test_a_report_can_be_run_again(toy_report):
     forged = path.with_name("other.json")
     forged.write_text(json.dumps(content))
     differs = gerund("rerun", forged, "-q")
-    assert differs.exit_code == 1 and "split 2: seen 12.5 before" in differs.output
+    assert differs.exit_code == 1 and "split 2: metrics seen 12.5 before" in differs.output
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        (("summary", "H", "mean"), 99.99, "the summary H mean 99.99 in the report"),
+        (("benchmark", "sha256"), "0" * 64, "under another toyworld-gzsl"),
+        (("splits", 0, "overlap_free", "names"), [], "overlap_free"),
+        (("splits", 0, "num_test"), 5, "num_test 5 in the report"),
+    ],
+)
+def test_forged_reports_are_found_out(toy_report, where, value, said):
+    """The mean, the protocol's hash, the classes without overlap and the counts are proved too."""
+    content = json.loads(toy_report[0].read_text())
+    place = content
+    for key in where[:-1]:
+        place = place[key]
+    place[where[-1]] = value
+    forged = toy_report[0].with_name("forged.json")
+    forged.write_text(json.dumps(content))
+    found = gerund("report", forged, "--recompute")
+    assert found.exit_code == 1 and said in " ".join(found.output.split())
+    assert gerund("rerun", forged, "-q").exit_code == 1
+
+
+def test_rerun_compares_the_method(toy_report):
+    """A report that names other settings or another protocol than the run has is not the same."""
+    content = json.loads(toy_report[0].read_text())
+    content["method"] |= {"settings": content["method"]["settings"] | {"gamma": -7}, "protocol": "training-free"}
+    forged = toy_report[0].with_name("method.json")
+    forged.write_text(json.dumps(content))
+    found = gerund("rerun", forged, "-q")
+    assert found.exit_code == 1 and "method:" in found.output
 
 
 def test_three_renderings_have_the_same_figures(toy_report, tmp_path):
@@ -143,6 +209,44 @@ def test_train_then_evaluate_is_evaluate(tmp_path):
     a, b = (json.loads((tmp_path / name).read_text()) for name in ("a.json", "b.json"))
     assert [s["metrics"] for s in a["splits"]] == [s["metrics"] for s in b["splits"]]
     assert "trained elsewhere" in a["method"]["protocol"]
+
+
+def test_a_trained_method_is_not_asked_about_what_it_knows(tmp_path):
+    """A method trained on split 0 is refused on split 1, whose unseen classes it has learned; so is another method."""
+    assert gerund("train", "eszsl", "--on", "toyworld", "--splits", "0", "--out", tmp_path, "-q").exit_code == 0
+    one = tmp_path / "split-0"
+    wrong = gerund("evaluate", "eszsl", "--on", "toyworld", "--splits", "1", "--trained", one)
+    assert wrong.exit_code == 2 and "has learned from" in wrong.output
+    other = gerund("evaluate", "dem", "--on", "toyworld", "--splits", "0", "--trained", one)
+    assert other.exit_code == 2 and "not a Dem" in other.output
+    settings = gerund("evaluate", "eszsl", "--on", "toyworld", "--trained", one, "--set", "alpha=1")
+    assert settings.exit_code == 2 and "leave --set and --paper out" in settings.output
+
+
+def test_the_card_is_that_of_the_trained_method(tmp_path):
+    """Settings in the report are those of the method that was loaded."""
+    train = ("train", "eszsl", "--on", "toyworld", "--set", "alpha=1.5", "--splits", "0", "--out", tmp_path / "t", "-q")
+    assert gerund(*train).exit_code == 0
+    out = tmp_path / "r.json"
+    run = ("evaluate", "eszsl", "--on", "toyworld", "--splits", "0", "--trained", tmp_path / "t", "--out", out, "-q")
+    assert gerund(*run).exit_code == 0
+    assert json.loads(out.read_text())["method"]["settings"]["alpha"] == 1.5
+
+
+def test_a_dataclass_in_a_file_is_a_method_too(tmp_path):
+    """A method written in the house style, a dataclass with postponed annotations, is trained, kept and asked."""
+    file = tmp_path / "styled.py"
+    file.write_text(STYLED_METHOD)
+    mine = (f"{file}:Styled", "--on", "toyworld", "--splits", "0")
+    assert gerund("train", *mine, "--out", tmp_path / "t", "-q").exit_code == 0
+    done = gerund("evaluate", *mine, "--trained", tmp_path / "t", "-q")
+    assert done.exit_code == 0, done.output
+
+
+def test_settings_that_cannot_be_chosen_are_refused():
+    """Several values for a method that learns nothing are an error, not the first of them."""
+    found = gerund("evaluate", "tear", "--on", "toyworld", "--model", "i3d-minilm", "--set", "unit_frames=true,false")
+    assert found.exit_code == 2 and "learns nothing to choose unit_frames by" in found.output
 
 
 @pytest.mark.parametrize(

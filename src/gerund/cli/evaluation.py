@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,8 +16,8 @@ from gerund.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gerund.bench.runs.evaluate import Request
     from gerund.bench.runs.report import Report
+    from gerund.bench.runs.request import Request
     from gerund.encoders.base import Encoder
     from gerund.terminal import Watcher
 
@@ -30,6 +31,9 @@ MarkdownFile = Annotated[Path | None, typer.Option("--markdown", metavar="FILE",
 HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML page.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
 Features = Annotated[str, typer.Option(metavar="DIR", help="Features of the videos ('gerund extract').")]
+TrainFeatures = Annotated[
+    str, typer.Option(metavar="DIR", help="Features of the training videos, where they are elsewhere.")
+]
 FeatureEncoder = Annotated[
     str, typer.Option(metavar="NAME", help="Which encoder's features, where the folder has those of several.")
 ]
@@ -60,7 +64,7 @@ def evaluate(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="A method, or file.py:Class for one of yours.")],
     on: Annotated[str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")],
     features: Features = "",
-    train_features: Annotated[str, typer.Option(metavar="DIR", help="Features of the training videos.")] = "",
+    train_features: TrainFeatures = "",
     encoder: FeatureEncoder = "",
     sampling: Sampling = "",
     data: Data = "",
@@ -98,7 +102,7 @@ def evaluate(
 
     Example: gerund evaluate eszsl --on toyworld --set alpha=0,1,2
     """
-    from gerund.bench.runs.evaluate import Request, parse_settings
+    from gerund.bench.runs.request import Request, parse_settings
 
     with errors_to_exit():
         request = Request(
@@ -122,6 +126,7 @@ def evaluate(
             predictions=predictions,
             truth=truth,
             seed=seed,
+            device=device,
         )
         _check_outputs(out, markdown, html)
         report = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
@@ -134,6 +139,7 @@ def train(
     on: Annotated[str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for each split, with checkpoints.")],
     features: Features = "",
+    train_features: TrainFeatures = "",
     encoder: FeatureEncoder = "",
     sampling: Sampling = "",
     data: Data = "",
@@ -158,7 +164,8 @@ def train(
 
     Example: gerund train devise --on toyworld --out trained/
     """
-    from gerund.bench.runs.evaluate import Request, parse_settings, train_and_save
+    from gerund.bench.runs.evaluate import train_and_save
+    from gerund.bench.runs.request import Request, parse_settings
     from gerund.terminal import Watcher
 
     with errors_to_exit():
@@ -166,6 +173,7 @@ def train(
             method=method,
             benchmark=on,
             features=features,
+            train_features=train_features,
             encoder=encoder,
             sampling=sampling,
             data=data,
@@ -178,6 +186,7 @@ def train(
             splits=_names(splits),
             allow_missing=allow_missing,
             seed=seed,
+            device=device,
         )
         load = _loader(device, threads, engine, precision)
         with Watcher(quiet=quiet) as watcher:
@@ -197,15 +206,15 @@ def rerun(
     quiet: Quiet = False,
 ) -> None:
     """Run again what a report reports, and compare every figure. The exit status is 1 when one differs."""
-    from gerund.bench.runs.evaluate import Request
     from gerund.bench.runs.report import Report, differences
+    from gerund.bench.runs.request import Request
 
     with errors_to_exit():
         before = Report.read(report)
         if out and out.resolve() == report.resolve():
             raise UsageError(f"--out {out} is the report itself; give the new one another name")
         _check_outputs(out, None, None)
-        request = Request(**before.content["request"])
+        request = replace(Request(**before.content["request"]), device=device)
         after = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
         _write(after, out, None, None, quiet=True)
         found = differences(before, after)
@@ -224,7 +233,7 @@ def report(
     html: HtmlFile = None,
 ) -> None:
     """Show a report; with --recompute, prove its figures from the saved answers."""
-    from gerund.bench.runs.evaluate import find_protocol
+    from gerund.bench.runs.assembly import find_protocol
     from gerund.bench.runs.report import Report
     from gerund.bench.runs.report import recompute as compute_again
 
@@ -233,7 +242,7 @@ def report(
         _check_outputs(None, markdown, html)
         _write(read, None, markdown, html, quiet=False)
         if recompute:
-            benchmark = find_protocol(read.content["benchmark"]["name"])
+            benchmark = find_protocol(read.content["benchmark"]["name"], read.content["seed"])
             found = compute_again(read, report.parent, benchmark)
             count = sum(len(figures) for figures in found.values())
             typer.echo(f"recomputed from {read.content['predictions']['file']}: {count} figures, all the same")

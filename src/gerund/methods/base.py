@@ -37,7 +37,8 @@ class Recognizer(Protocol):
     Then `fit` gets all classes, the seen ones first, of which only these have examples, and reports say
     "class-transductive" instead of "inductive". One that learns nothing has ``training_free = True``; then benchmarks
     neither need training features nor call `fit`. One whose scores become fair probabilities by a softmax has a
-    ``logit_scale`` for it; then reports give its calibration.
+    ``logit_scale`` for it; then reports give its calibration. One that has texts of its own for the classes tells them
+    by ``texts_for(classes)``.
     """
 
     takes: ClassVar[str]

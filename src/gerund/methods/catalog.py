@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from gerund.errors import UsageError
+from gerund.methods.learner import NOT_SETTINGS
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class MethodCard:
         what: one line about it.
         task: ``"recognition"`` or ``"localization"``.
         settings: those that make this name of a class that has several.
+        paper: arguments of the class's ``paper`` that give this method's published settings.
     """
 
     name: str
@@ -30,6 +34,7 @@ class MethodCard:
     what: str
     task: str = "recognition"
     settings: tuple[tuple[str, Any], ...] = ()
+    paper: tuple[tuple[str, Any], ...] = ()
 
 
 METHODS = (
@@ -62,6 +67,14 @@ METHODS = (
         "gerund.methods.elaborate:Elaborate",
         "its video stream alone (VSE)",
         settings=(("streams", "video"), ("video_dropout", 0.5)),
+        paper=(("which", "vse"),),
+    ),
+    MethodCard(
+        "elaborate-objects",
+        "gerund.methods.elaborate:Elaborate",
+        "its object stream alone",
+        settings=(("streams", "objects"),),
+        paper=(("which", "objects"),),
     ),
     MethodCard("contrast", "gerund.methods.contrast:Contrast", "training-free localizer", task="localization"),
     MethodCard("whole", "gerund.methods.baselines:WholeVideo", "the whole video as one segment", task="localization"),
@@ -79,12 +92,12 @@ def find_method(name: str) -> MethodCard:
         if card.name == name:
             return card
     if ".py:" in name:
-        task = "localization" if hasattr(_class_of(name), "locate") else "recognition"
+        task = "localization" if hasattr(class_of(name), "locate") else "recognition"
         return MethodCard(Path(name.rpartition(":")[0]).stem, name, "from a file", task=task)
     near = get_close_matches(name, [card.name for card in METHODS], n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise UsageError(
-        f"no method {name!r}{hint} There are {', '.join(card.name for card in METHODS)}, or file.py:Class for your own"
+        f"no method {name!r}{hint or '.'} There are {', '.join(card.name for card in METHODS)}; or give file.py:Class"
     )
 
 
@@ -101,7 +114,7 @@ def make_method(card: MethodCard, parts: dict[str, Any], settings: dict[str, Any
     Raises:
         UsageError: it needs a part that is not there, has no such setting, or no published ones.
     """
-    made = _class_of(card.home)
+    made = class_of(card.home)
     taken = inspect.signature(made).parameters
     given = {name: part for name, part in parts.items() if name in taken} | dict(card.settings)
     for name in settings:
@@ -114,35 +127,46 @@ def make_method(card: MethodCard, parts: dict[str, Any], settings: dict[str, Any
         raise UsageError(f"{card.name} needs {', '.join(lacking)} (--vectors {lacking[0]}=FILE)")
     if paper and not hasattr(made, "paper"):
         raise UsageError(f"{card.name} has no published settings; leave --paper out")
-    return (made.paper if paper else made)(**given)
+    return made.paper(**dict(card.paper), **given) if paper else made(**given)
 
 
 def takes(card: MethodCard, setting: str) -> bool:
     """True when a method's constructor has an argument of that name."""
-    return setting in inspect.signature(_class_of(card.home)).parameters
+    return setting in inspect.signature(class_of(card.home)).parameters
 
 
-def settings_of(method: Any) -> dict[str, Any]:
-    """What a method was made with, as far as that is plain data; parts appear by their fingerprint."""
+def describe_method(method: Any) -> dict[str, Any]:
+    """Settings, protocol and compat switches of a method, for reports.
+
+    Settings are what it was made with, as far as that is plain data; parts appear by their fingerprint.
+    """
+    protocol = "class-transductive" if getattr(method, "class_names_at_fit", False) else "inductive"
+    if getattr(method, "training_free", False):
+        protocol = "training-free"
+    return {"settings": _settings_of(method), "protocol": protocol, "compat": getattr(method, "compat", "") or ""}
+
+
+def _settings_of(method: Any) -> dict[str, Any]:
     found = {}
     for name in inspect.signature(type(method)).parameters:
+        if name in NOT_SETTINGS:
+            continue
         value = getattr(method, name, None)
         plain = isinstance(value, str | int | float | bool | list | tuple | dict | None)
         found[name] = value if plain else getattr(value, "fingerprint", type(value).__name__)
     return found
 
 
-def _class_of(home: str) -> Any:
+@cache
+def class_of(home: str) -> Any:
+    """The class at ``module:Class`` or ``file.py:Class``; a file is run once.
+
+    Raises:
+        UsageError: it is not there, or needs PyTorch, which is not here.
+    """
     module, _, name = home.rpartition(":")
     if module.endswith(".py"):
-        path = Path(module)
-        if not path.is_file():
-            raise UsageError(f"{path}: no such file; give a method as file.py:Class")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            raise UsageError(f"{path}: not a Python file")
-        loaded = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(loaded)
+        loaded = _run_file(Path(module))
     else:
         try:
             loaded = import_module(module)
@@ -153,3 +177,19 @@ def _class_of(home: str) -> Any:
     if not hasattr(loaded, name):
         raise UsageError(f"{module} has no class {name!r}")
     return getattr(loaded, name)
+
+
+def _run_file(path: Path) -> Any:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; give a method as file.py:Class")
+    name = f"gerund_method_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path}: not a Python file")
+    loaded = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses look their module up by name
+    try:
+        spec.loader.exec_module(loaded)
+    except Exception as error:
+        del sys.modules[name]
+        raise UsageError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    return loaded

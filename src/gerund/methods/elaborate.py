@@ -214,7 +214,7 @@ class Elaborate:
         if examples is None or not len(examples):
             raise UsageError("Elaborate learns from labelled videos of seen classes, and there are none")
         features, labels = examples.inputs.vectors, examples.labels
-        texts = self._texts_of(classes)
+        texts = self.texts_for(classes)
         objects = self._objects(examples.inputs)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -317,7 +317,8 @@ class Elaborate:
         video = None if self.streams == "objects" else VideoEncoder(dim_features, self.dim, dropout=self.video_dropout)
         return ElaborateNetwork(text, video, dim_embed=self.dim, fusion=self.fusion if self.streams == "both" else 0)
 
-    def _texts_of(self, classes: ClassSpace) -> Texts:
+    def texts_for(self, classes: ClassSpace) -> Texts:
+        """The texts that stand for the classes."""
         return (with_definitions(classes) if self.definitions and not classes.as_given else classes).texts
 
     @cached_property
@@ -384,7 +385,7 @@ class Elaborate:
 
     def _class_vectors(self, network: ElaborateNetwork, classes: ClassSpace) -> Tensor:
         """Unit vectors of classes ``[C, E]``; those of the last question are kept for the next."""
-        texts = self._texts_of(classes)
+        texts = self.texts_for(classes)
         if self._classes is None or self._classes[0] != texts:
             self._classes = texts, network.text.classes(texts)
         return self._classes[1]

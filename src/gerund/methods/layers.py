@@ -157,7 +157,8 @@ class WordBackbone(nn.Module):
         """
         found = []
         for text in texts:
-            places = [self._place_of[word] for word in _WORD.findall(text.lower()) if word in self._place_of]
+            words = _WORD.findall(text.lower().replace(":", " "))  # "name: definition" is two phrases, not a colon
+            places = [self._place_of[word] for word in words if word in self._place_of]
             if not places:
                 raise UsageError(
                     f"the word table of {len(self._place_of)} words has none of {text[:60]!r}; give this text in other "

@@ -47,6 +47,11 @@ def save(method: Saveable, folder: Path) -> None:
     Raises:
         UsageError: it was not fitted, or a setting cannot be written as JSON.
     """
+    if not hasattr(method, "state") or not hasattr(method, "restore"):
+        raise UsageError(
+            f"{type(method).__name__} cannot be kept: it needs state(), which gives its learned arrays by name, and "
+            "restore(state)"
+        )
     arrays = {name: np.ascontiguousarray(array) for name, array in method.state().items()}
     if not arrays:
         raise UsageError(f"{type(method).__name__} has learned nothing yet; fit it before it is saved")

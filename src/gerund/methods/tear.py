@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -71,7 +71,10 @@ class Tear:
             all texts. ``"structured"``: like that, but steps are compared with the frames that show them, found by the
             best assignment of frames to steps that never goes back.
         weights: of the kinds, and of ``"label"``; 1 where none is given, so that every text has one vote.
-        unit_frames: bring frames to unit length before their mean; the released code does not.
+        unit_frames: bring frames to unit length before their mean; the released code does not. gerund's own encoders
+            give unit vectors anyway, so this matters to imported features alone.
+        truncate: cut texts that are longer than the encoder reads, as the released code does in silence, instead of
+            refusing them.
         compat: ``"skip-first-descriptor"``: as released, the ensemble leaves out each action's first descriptor.
 
     Raises:
@@ -89,6 +92,7 @@ class Tear:
     aggregation: Aggregation = "simple"
     weights: Mapping[str, float] = field(default_factory=dict)
     unit_frames: bool = False
+    truncate: bool = False
     compat: Compat = ""
     _known: dict[str, FloatArray] = field(default_factory=dict, init=False, repr=False)
 
@@ -100,9 +104,9 @@ class Tear:
             raise UsageError(f"compat {self.compat!r} is of the ensemble; the aggregation is {self.aggregation!r}")
 
     @classmethod
-    def paper(cls, encoder: Encoder, descriptions: Descriptions | None = None) -> Self:
+    def paper(cls, encoder: Encoder, descriptions: Descriptions | None = None, **changes: Any) -> Self:
         """The likely settings of the paper's main results: all kinds, 16 templates, conditioning, ``simple``."""
-        return cls(encoder, descriptions)
+        return cls(encoder, descriptions, **changes)
 
     def fit(self, examples: Examples | None = None, classes: ClassSpace | None = None) -> Self:
         """Nothing is learned."""
@@ -128,6 +132,10 @@ class Tear:
         rows = [[self._mean_cosine(t.vectors, *of) for of in zip(vectors, votes, kinds, strict=True)] for t in inputs]
         return np.asarray(rows, np.float32)
 
+    def texts_for(self, classes: ClassSpace) -> list[list[str]]:
+        """The texts that stand for the classes, before they go into the templates."""
+        return [[text for _, text in self.texts_of(name)] for name in classes.names]
+
     def texts_of(self, name: str) -> list[tuple[str, str]]:
         """Kind and text of an action's name and descriptors, as they go into the templates.
 
@@ -145,7 +153,7 @@ class Tear:
 
         So another list of actions costs what is new in it, also in another process.
         """
-        keys = [_key(self.encoder.fingerprint, self.templates, [text for _, text in of]) for of in texts]
+        keys = [_key(self.encoder.fingerprint, self.templates, self.truncate, [text for _, text in of]) for of in texts]
         wanted = {key: [text for _, text in of] for key, of in zip(keys, texts, strict=True) if key not in self._known}
         for key, of in wanted.items():
             kept = derived(f"tear-{key}.f32", partial(self._encode, of))
@@ -154,7 +162,8 @@ class Tear:
 
     def _encode(self, texts: Sequence[str]) -> bytes:
         sentences = [template.format(text) for template in self.templates for text in texts]
-        encoded = self.encoder.encode_texts(sentences).reshape(len(self.templates), len(texts), -1)
+        cut = {"truncate": True} if self.truncate else {}
+        encoded = self.encoder.encode_texts(sentences, **cut).reshape(len(self.templates), len(texts), -1)
         return np.asarray(text_vectors(encoded), np.float32).tobytes()
 
     def _mean_cosine(self, frames: FloatArray, u: FloatArray, votes: FloatArray, kinds: Sequence[str]) -> float:

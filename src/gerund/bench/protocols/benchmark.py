@@ -110,12 +110,23 @@ class Benchmark:
             >>> video = ListedVideo("a", "Diving", segments=((1.0, 1.2, "Diving"), (2.0, 4.0, "Diving")), fps=30.0)
             >>> Benchmark("b", "localization", "d", "d", (), longer_than_frames=8).truth(video, ["Diving"])
             [(2.0, 4.0, 'Diving')]
+
+        Raises:
+            UsageError: the protocol needs the rate or length of the video, and the lists do not say it.
         """
-        limit_s = max(self.longer_than_s, self.longer_than_frames / video.fps if self.longer_than_frames else 0.0)
+        actions = [action for action in video.segments if action[2] in classes]
+        lacking = "rate" if self.longer_than_frames and not video.fps else ""
+        lacking = lacking or ("length" if self.inside_video and not video.duration_s else "")
+        if actions and lacking:
+            raise UsageError(
+                f"{self.name} needs the {lacking} of each video, which the lists do not give for {video.video}; put "
+                "annotations with fps and duration into the data folder"
+            )
+        limit_s = self.longer_than_s
+        if actions and self.longer_than_frames:
+            limit_s = self.longer_than_frames / video.fps
         return [
             (start_s, end_s, label)
-            for start_s, end_s, label in video.segments
-            if label in classes
-            and (not limit_s or end_s - start_s > limit_s)
-            and not (self.inside_video and video.duration_s and start_s >= video.duration_s)
+            for start_s, end_s, label in actions
+            if (not limit_s or end_s - start_s > limit_s) and not (self.inside_video and start_s >= video.duration_s)
         ]

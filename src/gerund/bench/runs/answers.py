@@ -87,8 +87,8 @@ def measure(answers: Sequence[Answers], benchmark: Benchmark, free: frozenset[st
     Args:
         answers: one for each paper.
         benchmark: says what is measured.
-        free: unseen classes that share no name with a class that was trained on; every figure of unseen classes comes a
-            second time, over the videos of these classes alone. The candidates stay the same.
+        free: unseen classes that share no name with a class that was trained on; the main figures of unseen classes
+            come a second time, over the videos of these classes alone. The candidates stay the same.
     """
     found: dict[str, float] = {}
     for answer in answers:
@@ -98,7 +98,7 @@ def measure(answers: Sequence[Answers], benchmark: Benchmark, free: frozenset[st
             found |= _measure_generalised(answer, free)
         else:
             found |= _measure_recognition(answer, free)
-    if benchmark.task == "base-to-novel":
+    if benchmark.task == "base-to-novel" and {"base", "novel"} <= set(found):
         found = {"base": found["base"], "novel": found["novel"], "H": harmonic_mean(found["base"], found["novel"])} | {
             name: value for name, value in found.items() if name not in ("base", "novel")
         }

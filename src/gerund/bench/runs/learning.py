@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gerund.bench.datasets.listing import ListedVideo
-from gerund.bench.protocols.benchmark import Benchmark
+from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import Task, tasks
 from gerund.bench.runs.answers import Answers
 from gerund.bench.runs.material import Material, Present, examples, space
@@ -36,6 +37,8 @@ class SplitRun:
         missing: listed videos without features, left out: ``{"train": n, "test": n}``.
         settings: those chosen on held-out seen classes.
         held_out: for each choice its accuracy on the held-out classes.
+        used: settings, protocol and compat switches of the method that answered.
+        trained_on: classes that a method learned elsewhere.
         batch_independent: whether the first answers are the same when their videos are asked one by one.
         wall_s: seconds by the clock.
         cpu_s: seconds of CPU.
@@ -47,6 +50,8 @@ class SplitRun:
     missing: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     held_out: dict[str, float] = field(default_factory=dict)
+    used: dict[str, Any] = field(default_factory=dict)
+    trained_on: tuple[str, ...] = ()
     batch_independent: bool | None = None
     wall_s: float = 0.0
     cpu_s: float = 0.0
@@ -86,17 +91,24 @@ class Learning:
         self._present, self._folder = Present(material, allow_missing), folder
         self._say = progress or (lambda words: None)
         self._key: object = None
-        self._method: Any = None
+        self._fitted: tuple[Any, dict[str, Any], dict[str, float]] = (None, {}, {})
 
     def method(self, task: Task, done: SplitRun) -> Any:
         """A method that is ready to answer for the split.
 
         Raises:
-            UsageError: it has to learn and there is nothing to learn from.
+            UsageError: it has to learn and there is nothing to learn from, or is to choose and cannot.
         """
         probe = self._make(**self._first())
+        several = [name for name, values in self._choices.items() if len(values) > 1]
         if getattr(probe, "training_free", False):
+            if several:
+                raise UsageError(
+                    f"{type(probe).__name__} learns nothing to choose {several[0]} by; give one value for it"
+                )
             return probe
+        if several and not hasattr(probe, "score"):
+            raise UsageError(f"settings of localizers cannot be chosen yet; give one value for {several[0]}")
         split = task.split
         train = self._present.only(task.train, "train", done.missing)
         seen = tuple(label for label in split.seen if any(_shows(video, label) for video in train))
@@ -109,15 +121,22 @@ class Learning:
             self._say(f"split {split.name}: {len(split.seen) - len(seen)} seen classes have no training video here")
         done.num_train = len(train)
         others = tuple(sorted(split.unseen + split.validation)) if getattr(probe, "class_names_at_fit", False) else ()
-        validation = self._present.only(task.validation, "validation", done.missing)
         key = (tuple(video.video for video in train), seen, others)
         if key != self._key:
-            self._key, self._method = key, self._fit(train, seen, others, done)
-        if validation and hasattr(self._method, "choose"):
+            self._key, self._fitted = key, (self._fit(train, seen, others, done), done.settings, done.held_out)
+        method, done.settings, done.held_out = self._fitted
+        if self._is_shared(split):
+            method = copy.deepcopy(method)  # what it takes up while it answers for one split must not reach another
+        if task.validation and hasattr(method, "choose"):
+            validation = self._present.only(task.validation, "validation", done.missing)
             self._say(f"split {split.name}: choosing by {len(validation)} videos of validation classes")
-            asked = examples(validation, split.validation, self._material.test_features, self._material)
-            return self._method.choose(asked, space(split.validation, self._material))
-        return self._method
+            names, features = split.validation, self._material.test_features
+            asked = examples(self._benchmark, validation, names, features, self._material)
+            return method.choose(asked, space(names, self._material))
+        return method
+
+    def _is_shared(self, split: Split) -> bool:
+        return sum(other.seen == split.seen for other in self._benchmark.splits) > 1
 
     def _first(self) -> dict[str, Any]:
         return {name: values[0] for name, values in self._choices.items()}
@@ -164,7 +183,7 @@ class Learning:
         return tuple(seen[place] for place in sorted(places))
 
     def _examples(self, videos: tuple[ListedVideo, ...], names: tuple[str, ...]) -> Examples:
-        return examples(videos, names, self._material.train_features, self._material)
+        return examples(self._benchmark, videos, names, self._material.train_features, self._material)
 
 
 def train(

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from gerund.bench.datasets.listing import ListedVideo, Listing
+from gerund.bench.protocols.benchmark import Benchmark
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs, LazyTracks
 from gerund.text.classes import ClassSpace, to_words
@@ -79,26 +80,25 @@ class Present:
 
 
 def examples(
-    videos: tuple[ListedVideo, ...], names: tuple[str, ...], features: Features, material: Material
+    benchmark: Benchmark,
+    videos: tuple[ListedVideo, ...],
+    names: tuple[str, ...],
+    features: Features,
+    material: Material,
 ) -> Examples:
-    """Labelled videos of the classes named, with no trace of where they come from."""
+    """Labelled videos of the classes named, with no trace of where they come from.
+
+    For localization with the actions of these classes that count; a video's label is its first.
+    """
     places = {name: place for place, name in enumerate(names)}
-    kept = [video for video in videos if video.label in places or video.segments]
-    labels = np.array([_place(video, places) for video in kept], np.int64)
-    segments = None
-    if any(video.segments for video in kept):
-        segments = [
-            Segments(Segment(s, e, to_words(label), 1.0, 1.0) for s, e, label in video.segments if label in places)
-            for video in kept
-        ]
-    return Examples(inputs([video.video for video in kept], features, material), labels, segments)
-
-
-def _place(video: ListedVideo, places: Mapping[str, int]) -> int:
-    """The class of a video; of several annotated ones the first that is listed."""
-    if video.label in places:
-        return places[video.label]
-    return next(places[label] for _, _, label in video.segments if label in places)
+    ids = [video.video for video in videos]
+    if benchmark.task != "localization":
+        labels = np.array([places[video.label] for video in videos], np.int64)
+        return Examples(inputs(ids, features, material), labels)
+    actions = [benchmark.truth(video, names) for video in videos]
+    labels = np.array([places[of[0][2]] for of in actions], np.int64)
+    segments = [Segments(Segment(s, e, to_words(label), 1.0, 1.0) for s, e, label in of) for of in actions]
+    return Examples(inputs(ids, features, material), labels, segments)
 
 
 def inputs(ids: Sequence[str], features: Features, material: Material) -> Inputs:

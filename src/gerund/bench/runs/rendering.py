@@ -62,12 +62,13 @@ def _heading_lines(content: Content) -> tuple[str, ...]:
     ]
     switches = [switch for switch in (benchmark["compat"], method.get("compat")) if switch]
     lines.append(f"compat: {', '.join(switches) if switches else 'none'}")
-    missing = {side: sum(split["missing"].get(side, 0) for split in content["splits"]) for side in ("train", "test")}
-    if any(missing.values()):
-        lines.append(
-            f"NOT the whole benchmark: {missing['train']} training and {missing['test']} test videos were missing; "
-            "not comparable with published figures"
-        )
+    sides = {"train": "training", "validation": "validation", "test": "test"}
+    missing = {side: sum(split["missing"].get(side, 0) for split in content["splits"]) for side in sides}
+    lacking = [f"{count} {sides[side]} videos" for side, count in missing.items() if count]
+    if num_run < benchmark["num_splits"]:
+        lacking.append(f"{benchmark['num_splits'] - num_run} splits")
+    if lacking:
+        lines.append(f"NOT the whole benchmark: without {' and '.join(lacking)}; not comparable with published figures")
     if any(split["batch_independent"] is False for split in content["splits"]):
         lines.append("answers depend on which videos are asked together: not a result for single videos")
     return tuple(lines)
@@ -78,7 +79,8 @@ def _results_block(content: Content) -> _Block:
     rows = []
     for name, of in content["summary"].items():
         sample = "-" if of["sample_std"] is None else f"{of['sample_std']:.2f}"
-        rows.append((name, f"{of['mean']:.2f}", f"{of['population_std']:.2f}", sample, str(of["num_splits"])))
+        population = "-" if of["num_splits"] == 1 else f"{of['population_std']:.2f}"
+        rows.append((name, f"{of['mean']:.2f}", population, sample, str(of["num_splits"])))
     return _Block("Results", header=header, rows=tuple(rows))
 
 
@@ -89,7 +91,8 @@ def _splits_block(content: Content) -> _Block:
     for split in content["splits"]:
         free = split["overlap_free"]
         figures = [f"{split['metrics'][name]:.2f}" if name in split["metrics"] else "-" for name in names]
-        counts = [str(split["num_train"]), str(split["num_test"]), f"{free['num_classes']} of {free['of']}"]
+        shared = f"{free['num_classes']} of {free['of']}" if free else "not checked"
+        counts = [str(split["num_train"]), str(split["num_test"]), shared]
         rows.append((split["name"], *figures, *counts, f"{split['wall_s']:.1f}", f"{split['cpu_s']:.1f}"))
     return _Block("Splits", header=header, rows=tuple(rows))
 
@@ -105,13 +108,17 @@ def _published_blocks(content: Content) -> list[_Block]:
         known = "; ".join(MARKS[mark.strip()] for mark in row["mark"].split(","))
         rows.append((row["method"], *figures, row["source"], known, row["note"]))
     ours = [
-        _with_spread((content["summary"][name]["mean"], content["summary"][name]["population_std"]))
+        _with_spread((content["summary"][name]["mean"], _spread_of(content["summary"][name])))
         if name in content["summary"]
         else "-"
         for name in names
     ]
     rows.insert(0, (f"this run: {content['method']['name']}", *ours, "", "", ""))
     return [_Block("Beside published figures", header=header, rows=tuple(rows))]
+
+
+def _spread_of(summary: Mapping[str, Any]) -> float | None:
+    return summary["population_std"] if summary["num_splits"] > 1 else None
 
 
 def _with_spread(figure: Sequence[float | None] | None) -> str:
@@ -129,7 +136,7 @@ def _card_lines(content: Content) -> tuple[str, ...]:
         "chosen on held-out seen classes": "; ".join(chosen) or "nothing",
         "features": content["features"],
         "class texts": texts,
-        "overlap checked against": ", ".join(content["trained_on"]) or "the seen classes only",
+        "overlap checked against": _checked_against(content),
         "seed": content["seed"],
         "versions": content["environment"]["versions"],
         "machine": f"{content['environment']['machine']}, Python {content['environment']['python']}",
@@ -139,6 +146,13 @@ def _card_lines(content: Content) -> tuple[str, ...]:
         "predictions": content["predictions"].get("file", "not saved"),
     }
     return tuple(f"{name}: {_plain(value)}" for name, value in card.items())
+
+
+def _checked_against(content: Content) -> str:
+    if not any(split["overlap_free"] for split in content["splits"]):
+        return "nothing: it is not known what the features were trained on (--trained-on)"
+    others = [*content["trained_on"], *(["a method trained elsewhere"] if content["request"].get("trained") else [])]
+    return ", ".join(["the seen classes", *others])
 
 
 def _plain(value: Any) -> str:

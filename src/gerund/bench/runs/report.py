@@ -12,8 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from gerund.bench.datasets import find_dataset
 from gerund.bench.protocols.audit import overlap_free
-from gerund.bench.protocols.benchmark import Benchmark, Split
+from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.published import published
 from gerund.bench.runs.answers import load_answers, measure, save_answers
 from gerund.bench.runs.learning import SplitRun
@@ -72,10 +73,11 @@ def make_report(
     benchmark: Benchmark,
     runs: Sequence[SplitRun],
     *,
-    method: Mapping[str, Any],
+    method: str,
     features: Mapping[str, Any],
     texts: Mapping[str, Any],
-    trained_on: Mapping[str, Sequence[str]],
+    trained: str = "",
+    trained_on: Sequence[str] = (),
     same_actions: Sequence[tuple[str, str]] = (),
     request: Mapping[str, Any] | None = None,
     predictions: Path | None = None,
@@ -87,29 +89,20 @@ def make_report(
     Args:
         benchmark: the protocol.
         runs: what happened on its splits.
-        method: ``name``, ``settings``, ``protocol`` ("inductive", "class-transductive", ...), ``compat``.
+        method: its name.
         features: what `Features.describe` says of the training and test features.
-        texts: what stood for the classes: ``kind``, ``encoder``, and the texts ``of`` each class.
-        trained_on: class names of data sets that the encoder was trained on, by data set: the overlap-free figures
-            leave out their classes, besides the seen ones.
+        texts: what stood for the classes: ``kind``, ``fingerprint``, and the texts ``of`` each class.
+        trained: folder of a method that had learned already.
+        trained_on: data sets that the encoder has learned the labels of: the overlap-free figures leave out their
+            classes, besides the seen ones.
         same_actions: pairs of classes that are always annotated together.
         request: what was asked for, so that it can be asked again.
         predictions: where the answers are saved.
         seed: of the run.
         command: what was typed.
     """
-    splits = [_split_entry(benchmark, done, trained_on, same_actions) for done in runs]
-    names = list(dict.fromkeys(name for split in splits for name in split["metrics"]))
-    summary = {}
-    for name in names:
-        values = [split["metrics"][name] for split in splits if name in split["metrics"]]
-        spread = mean_and_spread(values)
-        summary[name] = {
-            "mean": spread.mean,
-            "population_std": spread.population_std,
-            "sample_std": spread.sample_std if len(values) > 1 else None,
-            "num_splits": len(values),
-        }
+    pairs = [list(pair) for pair in same_actions]
+    splits = [_split_entry(benchmark, done, trained_on, pairs) for done in runs]
     saved = {}
     if predictions is not None:
         save_answers([answer for done in runs for answer in done.answers], predictions)
@@ -129,14 +122,15 @@ def make_report(
                 "source": benchmark.source,
                 "note": benchmark.note,
             },
-            "method": dict(method),
+            "method": _method_card(method, trained, runs),
             "features": dict(features),
             "texts": dict(texts),
-            "trained_on": sorted(trained_on),
+            "trained_on": list(trained_on),
+            "same_actions": pairs,
             "seed": seed,
             "unit": "percent",
             "splits": splits,
-            "summary": summary,
+            "summary": _summary(splits),
             "published": [vars(row) for row in published(benchmark.name)],
             "environment": environment(),
             "command": list(command),
@@ -147,7 +141,7 @@ def make_report(
 
 
 def recompute(report: Report, folder: Path, benchmark: Benchmark) -> dict[str, dict[str, float]]:
-    """Computes the figures of a report again from its saved answers.
+    """Computes the figures of a report again from its saved answers: those of the splits and their summary.
 
     Args:
         report: as read.
@@ -158,45 +152,71 @@ def recompute(report: Report, folder: Path, benchmark: Benchmark) -> dict[str, d
         For every split its metrics.
 
     Raises:
-        GerundError: the answers are not those of the report, or give other figures.
+        GerundError: the protocol or the answers are not those of the report, or give other figures.
     """
-    saved = report.content["predictions"]
+    content = report.content
+    if content["benchmark"]["sha256"] != benchmark.sha256:
+        raise GerundError(
+            f"the report was made under another {benchmark.name}: its hash is {content['benchmark']['sha256'][:12]}, "
+            f"this one's {benchmark.sha256[:12]}"
+        )
+    saved = content["predictions"]
     if not saved:
-        raise UsageError("this report was made without saving answers (--no-predictions)")
+        raise UsageError("this report was made without saving answers; evaluate with --out")
     path = folder / saved["file"]
     if not path.is_file():
         raise UsageError(f"{path}: the answers of this report are not there")
     if hashlib.sha256(path.read_bytes()).hexdigest() != saved["sha256"]:
         raise GerundError(f"{path}: these are not the answers that the report was made from; its sha256 differs")
     answers = load_answers(path)
-    found = {}
-    for split in report.content["splits"]:
+    again = []
+    for split in content["splits"]:
         mine = [answer for answer in answers if answer.split == split["name"]]
-        free = frozenset(split["overlap_free"]["names"])
-        found[split["name"]] = measure(mine, benchmark, free)
-        for name, value in split["metrics"].items():
-            again = found[split["name"]].get(name)
-            if again is None or abs(again - value) > _TOLERANCE * max(1.0, abs(value)):
-                raise GerundError(f"split {split['name']}: {name} is {again} from the answers, {value} in the report")
-    return found
+        done = SplitRun(split["name"], mine, trained_on=tuple(split["trained_on_classes"]))
+        entry = _split_entry(benchmark, done, content["trained_on"], content["same_actions"])
+        for what in ("overlap_free", "num_test", "metrics"):
+            _require_same(f"split {split['name']}, {what}", split[what], entry[what])
+        again.append(entry)
+    _require_same("the summary", content["summary"], _summary(again))
+    return {entry["name"]: entry["metrics"] for entry in again}
 
 
 def differences(before: Report, after: Report) -> list[str]:
-    """How two reports of one request differ, a line each; empty when every figure is the same.
+    """How two reports of one request differ, a line each; empty when everything that was measured is the same.
 
     Times, versions and machines may differ. Figures may by a billionth, which is rounding.
     """
     found = []
-    for key in ("benchmark", "features", "texts"):
-        if before.content[key] != after.content[key]:
+    for key in ("benchmark", "method", "features", "texts", "trained_on", "same_actions"):
+        if _plain(before.content[key]) != _plain(after.content[key]):
             found.append(f"{key}: {before.content[key]} before, {after.content[key]} now")
-    old, new = ({split["name"]: split["metrics"] for split in one.content["splits"]} for one in (before, after))
+    old, new = ({split["name"]: split for split in one.content["splits"]} for one in (before, after))
     for name in dict.fromkeys([*old, *new]):
-        for metric in dict.fromkeys([*old.get(name, {}), *new.get(name, {})]):
-            was, now = old.get(name, {}).get(metric), new.get(name, {}).get(metric)
-            if was is None or now is None or abs(was - now) > _TOLERANCE * max(1.0, abs(was)):
-                found.append(f"split {name}: {metric} {was} before, {now} now")
-    return found
+        for key in ("metrics", "overlap_free", "num_train", "num_test", "missing", "settings", "batch_independent"):
+            was, now = old.get(name, {}).get(key), new.get(name, {}).get(key)
+            found += [f"split {name}: {line}" for line in _unlike(key, was, now)]
+    return found + _unlike("summary", before.content["summary"], after.content["summary"])
+
+
+def _unlike(name: str, was: Any, now: Any) -> list[str]:
+    """Where two values differ by more than rounding."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        names = dict.fromkeys([*was, *now])
+        return [line for key in names for line in _unlike(f"{name} {key}", was.get(key), now.get(key))]
+    if isinstance(was, float) and isinstance(now, int | float) and abs(was - now) <= _TOLERANCE * max(1.0, abs(was)):
+        return []
+    return [] if _plain(was) == _plain(now) else [f"{name} {was} before, {now} now"]
+
+
+def _require_same(what: str, reported: Any, again: Any) -> None:
+    lines = _unlike(what, reported, again)
+    if lines:
+        raise GerundError(f"{lines[0].replace(' before, ', ' in the report, ').removesuffix(' now')} from the answers")
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON would give it back."""
+    return json.loads(json.dumps(value))
 
 
 def environment() -> dict[str, Any]:
@@ -214,29 +234,52 @@ def environment() -> dict[str, Any]:
     }
 
 
+def _method_card(name: str, trained: str, runs: Sequence[SplitRun]) -> dict[str, Any]:
+    """What the method was, as far as it was the same on every split; what was chosen differs, and is told there."""
+    used = [done.used for done in runs if done.used]
+    if not used:
+        return {"name": name, "settings": {}, "protocol": "found elsewhere", "compat": ""}
+    settings = used[0]["settings"]
+    common = {key: value for key, value in settings.items() if all(of["settings"].get(key) == value for of in used)}
+    protocol = used[0]["protocol"] + (f", trained elsewhere ({trained})" if trained else "")
+    return {"name": name, "settings": common, "protocol": protocol, "compat": used[0]["compat"]}
+
+
 def _split_entry(
-    benchmark: Benchmark,
-    done: SplitRun,
-    trained_on: Mapping[str, Sequence[str]],
-    same_actions: Sequence[tuple[str, str]],
+    benchmark: Benchmark, done: SplitRun, trained_on: Sequence[str], same_actions: Sequence[Sequence[str]]
 ) -> dict[str, Any]:
-    split = _find(benchmark, done.name)
-    others = tuple(name for names in trained_on.values() for name in names)
-    free = frozenset(overlap_free(split, others, duplicates=same_actions))
+    split = next(split for split in benchmark.splits if split.name == done.name)
+    others = (*done.trained_on, *(label for name in trained_on for label in find_dataset(name).classes))
+    is_checked = bool(split.seen or others)
+    pairs = [(one, other) for one, other in same_actions]
+    free = frozenset(overlap_free(split, others, duplicates=pairs) if is_checked else ())
+    shared = {"names": sorted(free), "num_classes": len(free), "of": len(split.unseen)} if is_checked else {}
     return {
         "name": done.name,
         "metrics": measure(done.answers, benchmark, free),
-        "overlap_free": {"names": sorted(free), "num_classes": len(free), "of": len(split.unseen)},
+        "overlap_free": shared,
         "num_train": done.num_train,
         "num_test": sum(answer.num_videos for answer in done.answers),
         "missing": done.missing,
         "settings": done.settings,
         "held_out": done.held_out,
+        "trained_on_classes": list(done.trained_on),
         "batch_independent": done.batch_independent,
         "wall_s": round(done.wall_s, 3),
         "cpu_s": round(done.cpu_s, 3),
     }
 
 
-def _find(benchmark: Benchmark, name: str) -> Split:
-    return next(split for split in benchmark.splits if split.name == name)
+def _summary(splits: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Mean and both deviations of every metric over the splits that have it."""
+    found = {}
+    for name in dict.fromkeys(name for split in splits for name in split["metrics"]):
+        values = [split["metrics"][name] for split in splits if name in split["metrics"]]
+        spread = mean_and_spread(values)
+        found[name] = {
+            "mean": spread.mean,
+            "population_std": spread.population_std,
+            "sample_std": spread.sample_std if len(values) > 1 else None,
+            "num_splits": len(values),
+        }
+    return found

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gerund.bench.protocols.benchmark import Benchmark
+from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import Paper, Task
 from gerund.bench.runs.answers import Answers, LocalizationAnswers, RecognitionAnswers
 from gerund.bench.runs.learning import Learning, Make, Progress, SplitRun, select
@@ -21,6 +21,7 @@ from gerund.bench.runs.material import Material, Present, inputs, space
 from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.methods.base import Localizer, Recognizer
+from gerund.methods.catalog import describe_method
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, IntArray
 
@@ -38,7 +39,7 @@ def run(
     held_out: float = 0.2,
     seed: int = 0,
     allow_missing: bool = False,
-    fitted: Callable[[str], Any] | None = None,
+    fitted: Callable[[Split], tuple[Any, tuple[str, ...]]] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[SplitRun]:
     """Runs a method over the splits of a benchmark, one after the other.
@@ -53,7 +54,7 @@ def run(
         held_out: that share.
         seed: of held-out classes and of the order in which test videos are asked.
         allow_missing: leave out listed videos that have no features, and count them, instead of refusing.
-        fitted: gives for the name of a split a method that has learned already, instead of making one.
+        fitted: gives for a split a method that has learned elsewhere, and the classes it has learned from.
         progress: told what is being done.
 
     Yields:
@@ -80,7 +81,11 @@ def run(
         papers = [Paper(p.name, present.only(p.videos, "test", done.missing), p.candidates) for p in task.papers]
         if not any(paper.videos for paper in papers):
             raise UsageError(f"{benchmark.name} split {done.name}: no test video has features; extract them first")
-        method = fitted(done.name) if fitted else learning.method(task, done)
+        if fitted:
+            method, done.trained_on = fitted(task.split)
+        else:
+            method = learning.method(task, done)
+        done.used = describe_method(method)
         for paper in papers:
             say(f"split {done.name}: {len(paper.videos)} videos among {len(paper.candidates)} classes")
             done.answers.append(_ask(benchmark, task, paper, method, material, seed, done))
@@ -106,7 +111,7 @@ def _ask(
         if start == 0:
             alone = [_scores(method, batch.take([place]), classes)[0] for place in range(min(_PROBES, len(batch)))]
             same = np.allclose(alone, answers[: len(alone)], rtol=1e-3, atol=1e-4 * np.abs(answers).max())
-            done.batch_independent = bool(same)
+            done.batch_independent = bool(same) and done.batch_independent is not False
     places = {name: place for place, name in enumerate(paper.candidates)}
     return RecognitionAnswers(
         split=task.split.name,

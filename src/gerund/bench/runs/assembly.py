@@ -1,0 +1,148 @@
+"""From names to things: the protocol, what it runs on, and what methods are built on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gerund.bench.datasets import read_listing
+from gerund.bench.protocols.benchmark import Benchmark
+from gerund.bench.protocols.benchmarks import find_benchmark
+from gerund.bench.runs.material import Features, Material, space
+from gerund.bench.runs.request import Request
+from gerund.bench.runs.toyworld import TOYWORLDS
+from gerund.encoders.base import Encoder
+from gerund.encoders.table import VectorTable
+from gerund.errors import UsageError
+from gerund.features import open_features
+from gerund.features.importers import read_objects
+from gerund.methods.catalog import MethodCard, find_method, make_method, takes
+from gerund.text.descriptions import choose_texts
+from gerund.text.descriptions.readers import read_descriptions
+
+LoadEncoder = Callable[[str], Encoder]
+"""Gives a model by its name."""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """Everything that a request names.
+
+    Attributes:
+        request: what was asked for.
+        card: the method.
+        benchmark: the protocol.
+        material: lists and features.
+        parts: what the method is built on, by the name of its argument.
+    """
+
+    request: Request
+    card: MethodCard
+    benchmark: Benchmark
+    material: Material
+    parts: dict[str, Any]
+
+    def make(self, **settings: Any) -> Any:
+        """A new method with these settings, and the rest as requested."""
+        common = {"seed": self.request.seed or None, "device": self.request.device}
+        given = {name: value for name, value in common.items() if value is not None and takes(self.card, name)}
+        return make_method(self.card, self.parts, {**given, **settings}, paper=self.request.paper)
+
+    def probe(self) -> Any:
+        """A method that is only looked at: with the first value of every setting."""
+        return self.make(**{name: values[0] for name, values in self.request.settings.items()})
+
+    def texts_card(self, method: Any) -> dict[str, Any]:
+        """What stands for the classes: the choice, who encodes it, and every text."""
+        source = self.parts.get("texts") or self.parts.get("encoder")
+        names = (name for split in self.benchmark.splits for name in (*split.seen, *split.unseen))
+        classes = space(tuple(dict.fromkeys(names)), self.material)
+        texts = classes.texts
+        if hasattr(method, "texts_for"):
+            texts = method.texts_for(classes)
+        elif source is not None and hasattr(source, "texts_of"):
+            texts = source.texts_of(classes)
+        table, own = self.request.vectors.get("texts"), "the method's own" if hasattr(method, "texts_for") else ""
+        return {
+            "kind": f"vectors of {table}" if table else self.request.texts or own or "the model's own",
+            "fingerprint": getattr(source, "fingerprint", ""),
+            "of": dict(zip(classes.names, map(list, texts), strict=True)),
+        }
+
+
+def assemble(request: Request, load_encoder: LoadEncoder) -> Assembly:
+    """Finds all that a request names.
+
+    Raises:
+        UsageError: something does not exist, or does not fit together.
+    """
+    card = find_method(request.method)
+    parts: dict[str, Any] = {}
+    if request.benchmark in TOYWORLDS:
+        world, benchmark = TOYWORLDS[request.benchmark](request.seed)
+        material = Material(world.listing, world.listing, world, world)
+        parts["texts"] = world
+    else:
+        benchmark = find_benchmark(request.benchmark)
+        material = _read_material(request, benchmark, own_texts=takes(card, "descriptions"))
+    if (card.task == "localization") != (benchmark.task == "localization"):
+        raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
+    needs_model = takes(card, "encoder") or (takes(card, "texts") and not {"texts"} & {*parts, *request.vectors})
+    if request.model or needs_model:
+        parts["encoder"] = load_encoder(request.model or str(material.test_features.describe()["encoder"]))
+        parts.setdefault("texts", parts["encoder"])
+    if request.texts and takes(card, "descriptions"):
+        parts["descriptions"] = _descriptions(card, request.texts)
+    for name, place in request.vectors.items():
+        path, _, names = place.partition("@")
+        parts[name] = VectorTable.read(Path(path), Path(names) if names else None)
+    return Assembly(request, card, benchmark, material, parts)
+
+
+def find_protocol(name: str, seed: int = 0) -> Benchmark:
+    """A benchmark by name; the toy world's, drawn from a seed, are among them.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    return TOYWORLDS[name](seed)[1] if name in TOYWORLDS else find_benchmark(name)
+
+
+def require_one_encoder(material: Material) -> None:
+    """Refuses to learn from features of one encoder and to be asked with those of another.
+
+    Raises:
+        UsageError: fingerprints or samplings differ.
+    """
+    train, test = (features.describe() for features in (material.train_features, material.test_features))
+    for name in ("fingerprint", "sampling"):
+        if train.get(name) != test.get(name):
+            raise UsageError(
+                f"training features have {name} {train.get(name)}, test features {test.get(name)}; extract both with "
+                "the same encoder and sampling"
+            )
+
+
+def _descriptions(card: MethodCard, texts: str) -> Any:
+    if not Path(texts).is_file():
+        raise UsageError(f"{card.name} has texts of its own; give a description file (--texts FILE), got {texts!r}")
+    return read_descriptions(Path(texts))
+
+
+def _read_material(request: Request, benchmark: Benchmark, *, own_texts: bool) -> Material:
+    if not request.features:
+        raise UsageError(f"{benchmark.name} needs --features DIR, as 'gerund extract' or 'import-features' writes it")
+    if not request.data:
+        raise UsageError(f"{benchmark.name} needs --data DIR, where the official lists of {benchmark.test_on} lie")
+    test = read_listing(benchmark.test_on, Path(request.data))
+    same = benchmark.train_on in (benchmark.test_on, "")
+    train = test if same else read_listing(benchmark.train_on, Path(request.data))
+    open_ = partial(open_features, encoder=request.encoder or None, sampling=request.sampling or None)
+    test_features: Features = open_(Path(request.features))
+    train_features: Features = open_(Path(request.train_features)) if request.train_features else test_features
+    objects = read_objects(Path(request.objects)) if request.objects else None
+    class_texts = partial(choose_texts, which=request.texts) if request.texts and not own_texts else None
+    return Material(train, test, train_features, test_features, objects, class_texts)

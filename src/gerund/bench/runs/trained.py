@@ -1,0 +1,91 @@
+"""Methods that have learned, kept with what they have learned from, so that nothing is unseen by mistake."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gerund.bench.protocols.benchmark import Benchmark, Split
+from gerund.bench.runs.material import Features
+from gerund.errors import UsageError
+from gerund.methods import saved
+from gerund.methods.catalog import MethodCard, class_of
+from gerund.text.similar import same_names
+
+_LESSON = "lesson.json"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a method has learned from.
+
+    Attributes:
+        benchmark: the protocol.
+        sha256: its hash.
+        split: name of the split.
+        classes: its seen classes, in the data set's spelling.
+        features: fingerprint of the encoder that made the tracks.
+    """
+
+    benchmark: str
+    sha256: str
+    split: str
+    classes: tuple[str, ...]
+    features: str
+
+
+def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features: Features) -> None:
+    """Writes a fitted method and its lesson."""
+    saved.save(method, folder)
+    lesson = Lesson(benchmark.name, benchmark.sha256, split.name, split.seen, str(features.describe()["fingerprint"]))
+    (folder / _LESSON).write_text(json.dumps(asdict(lesson), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def take_up(
+    folder: Path, card: MethodCard, parts: dict[str, Any], split: Split, features: Features
+) -> tuple[Any, tuple[str, ...]]:
+    """A method as it was kept, and the classes it has learned from.
+
+    Args:
+        folder: of one method, or of several in ``split-NAME`` folders.
+        card: which method is expected.
+        parts: what it is built on.
+        split: what it is to be asked about.
+        features: what it is to be asked with.
+
+    Raises:
+        UsageError: it is another method, has learned from other features, or from classes that the split asks about.
+    """
+    own = folder / f"split-{split.name}"
+    place = own if own.is_dir() else folder
+    method = saved.load(place, method=class_of(card.home), **parts)
+    for name, value in card.settings:
+        if getattr(method, name) != value:
+            raise UsageError(f"{place} holds a method with {name} {getattr(method, name)!r}, not {card.name}")
+    lesson = _read(place)
+    found = str(features.describe()["fingerprint"])
+    if found != lesson.features:
+        raise UsageError(
+            f"{place} has learned from features with fingerprint {lesson.features}, and these have {found}; extract "
+            "with the same encoder, or train it again"
+        )
+    known = [match.name for match in same_names(split.unseen, lesson.classes)]
+    if known:
+        raise UsageError(
+            f"{place} has learned from {len(known)} of the {len(split.unseen)} classes that split {split.name} asks "
+            f"about as unseen, such as {known[0]}; train it on this split"
+        )
+    return method, lesson.classes
+
+
+def _read(folder: Path) -> Lesson:
+    path = folder / _LESSON
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Lesson(**{**content, "classes": tuple(content["classes"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"{path}: it is not known what this method has learned from; train it again ({error})"
+        ) from error

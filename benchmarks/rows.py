@@ -117,6 +117,7 @@ def compare_rows(texts_of: dict[str, Vectors], rows: Vectors, seeds: int) -> Non
     print("| learner | texts | among 40: median, top-1, top-5 | among all 400: median, top-1, top-5 |")
     print("|---|---|---|---|")
     inner: dict[tuple[str, str], list[float]] = defaultdict(list)
+    lines = ["\nsettings chosen on the inner splits, by seed:"]
     for kind, texts in texts_of.items():
         for name in NAMES:
             chosen, cells = [], [[], []]
@@ -127,7 +128,8 @@ def compare_rows(texts_of: dict[str, Vectors], rows: Vectors, seeds: int) -> Non
                 for cell, found in zip(cells, ask(make(name, settings), texts, rows, kept, asked), strict=True):
                     cell.append((np.median(found), np.mean(found <= 1), np.mean(found <= 5)))
             print(f"| {name} | {kind} | {' | '.join(spread(np.array(cell)) for cell in cells)} |", flush=True)
-            print(f"  <!-- {name}, {kind}: {chosen} -->", flush=True)
+            lines.append(f"  {name}, {kind}: {chosen}")
+    print("\n".join(lines))
     print("\nmean reciprocal rank on the inner splits, definitions, mean over seeds:")
     for (name, settings), values in inner.items():
         print(f"  {name} {settings}: {np.mean(values):.3f}")

@@ -165,11 +165,13 @@ class ConseEncoder:
 
     def label_logits(self, frames: FrameArray, *, dense: bool) -> FloatArray:
         """I3D's scores of the 400 Kinetics actions: ``[B, T / 8, 400]`` when dense, else ``[B, 1, 400]``."""
-        features = self._video_network(frames)
         rows, bias = i3d.classifier(self._i3d_weights)
-        if not dense:
-            features = i3d.pool(features)
-        return np.asarray(features @ rows.T + bias, np.float32)
+        return np.asarray(self.features(frames, dense=dense) @ rows.T + bias, np.float32)
+
+    def features(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """What I3D's classifier looks at: ``[B, T / 8, 1024]`` when dense, else pooled ``[B, 1, 1024]``."""
+        found = self._video_network(frames)
+        return found if dense else i3d.pool(found)
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Texts to unit vectors, measured from the mean of the 400 labels (plain: from the origin).

@@ -98,10 +98,19 @@ class RowMap:
         Raises:
             UsageError: the learner needs PyTorch, and it is not installed.
         """
-        if self.learner != "eszsl":
-            require("torch", f"{self.learner} learns rows with PyTorch (eszsl does without), which")
         examples = Examples(Inputs.of(unit(self.rows)), np.arange(len(self.seen)))
-        self.method.fit(examples, self.seen)
+        if self.learner == "eszsl":
+            self.method.fit(examples, self.seen)
+            return self
+        require("torch", f"{self.learner} learns rows with PyTorch (eszsl does without), which")
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # matrices this small are slower on several, and their sums would depend on how many
+        try:
+            self.method.fit(examples, self.seen)
+        finally:
+            torch.set_num_threads(threads)
         return self
 
     def rows_for(self, classes: ClassSpace) -> FloatArray:
@@ -216,9 +225,7 @@ class RowEncoder:
         Returns:
             float32 ``[B, S, 1026]``.
         """
-        features = self._conse._video_network(frames)
-        if not dense:
-            features = i3d.pool(features)
+        features = self._conse.features(frames, dense=dense)
         one = np.ones((*features.shape[:2], 1), np.float32)
         return unit(np.concatenate([features, one, np.zeros_like(one)], axis=-1))
 

@@ -299,3 +299,79 @@ def test_annotations_of_another_split_are_refused(tmp_path):
         "--predictions", FREEZAD / "predict_75_1.csv", "--truth", FREEZAD / "gt_75_0.csv",
     )  # fmt: skip
     assert done.exit_code == 2 and "belongs to another split" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("alpha=hello", "alpha is a number, got 'hello'"),
+        ("alpha=NaN", "alpha is a number, got nan"),
+        ("normalize_texts=maybe", "normalize_texts is true or false, got 'maybe'"),
+        ("device=cpu", "device is no setting"),
+    ],
+)
+def test_settings_of_another_kind_are_refused(setting, said):
+    """A word for a number, and what has an option of its own, are errors; no traceback."""
+    found = gerund("evaluate", "eszsl", "--on", "toyworld", "--set", setting)
+    assert found.exit_code == 2 and said in " ".join(found.output.split())
+
+
+def test_no_is_false(tmp_path):
+    """Truth values may be written as people do."""
+    out = tmp_path / "r.json"
+    run = ("evaluate", "eszsl", "--on", "toyworld", "--splits", "0", "--set", "normalize_texts=No", "--out", out, "-q")
+    assert gerund(*run).exit_code == 0
+    assert json.loads(out.read_text())["method"]["settings"]["normalize_texts"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("        raise KeyError('oops')", "Bad.fit fails in {file}, line 6: KeyError: 'oops'"),
+        ("        pass", "Bad.fit must return the method (return self), it gave None"),
+    ],
+)
+def test_faults_of_a_users_method_are_told_with_their_line(tmp_path, body, said):
+    """What goes wrong in a user's file is one line with its place, and the exit status is 1."""
+    file = tmp_path / "bad.py"
+    head = "class Bad:\n    takes = 'vector'\n    def __init__(self, texts):\n        pass\n"
+    rest = "    def score(self, inputs, classes):\n        pass\n"
+    file.write_text(f"{head}    def fit(self, examples, classes):\n{body}\n{rest}")
+    found = gerund("evaluate", f"{file}:Bad", "--on", "toyworld")
+    assert found.exit_code == 1 and said.format(file=file) in " ".join(found.output.split())
+
+
+def test_a_changed_file_of_a_method_is_noticed(tmp_path):
+    """A report holds the hash of a user's file, so rerun tells when it is not the same code."""
+    file, out = tmp_path / "mine.py", tmp_path / "r.json"
+    file.write_text(OWN_METHOD)
+    assert gerund("evaluate", f"{file}:Mine", "--on", "toyworld", "--splits", "0", "--out", out, "-q").exit_code == 0
+    file.write_text(OWN_METHOD + "\n# changed\n")
+    found = gerund("rerun", out, "-q")
+    assert found.exit_code == 1 and "file_sha256" in found.output
+
+
+def test_reports_of_other_formats_and_damaged_ones_are_refused(tmp_path, toy_report):
+    """A report of another version, or without its splits, is an error with what to do."""
+    content = json.loads(toy_report[0].read_text())
+    for change, said in (({"report_format": 1}, "evaluate again"), ({"splits": 3}, "it lacks splits")):
+        path = tmp_path / "r.json"
+        path.write_text(json.dumps(content | change))
+        found = gerund("report", path)
+        assert found.exit_code == 2 and said in " ".join(found.output.split())
+
+
+def test_a_report_never_overwrites_what_it_is_made_from(tmp_path, toy_report):
+    """Not the predictions, not the report itself, and not the answers of another report."""
+    path, _ = toy_report
+    assert gerund("report", path, "--html", path).exit_code == 2
+    found = tmp_path / "p.csv"
+    found.write_text("video-id,t-start,t-end,label,score\n")
+    run = ("evaluate", "X", "--on", "thumos14-75-25", "--splits", "0", "--predictions", found, "--truth", found)
+    assert gerund(*run, "--out", found).exit_code == 2
+    for name in ("exp-0.5", "exp-0.7"):
+        assert (
+            gerund("evaluate", "eszsl", "--on", "toyworld", "--splits", "0", "--out", tmp_path / name, "-q").exit_code
+            == 0
+        )
+    assert gerund("report", tmp_path / "exp-0.5", "--recompute").exit_code == 0

@@ -12,7 +12,7 @@ SOURCE = Path(gerund.__file__).parent
 FLOORS = [
     ["errors"],
     ["types"],
-    ["examples", "assets", "metrics"],
+    ["writing", "examples", "assets", "metrics"],
     ["text", "video"],
     ["encoders"],
     ["features"],

@@ -311,7 +311,7 @@ BAD_FOUND = {
     "backwards": ("video-id,t-start,t-end,label,score\n\nv1,2,1,a,1\n", "line 3: a segment ends at 1 s"),
     "short row": ("video-id,t-start,t-end,label,score\nv1,2,1,a\n", "line 2: 4 cells"),
     "no label": ("video-id,t-start,t-end,label,score\nv1,2,3,,1\n", "line 2: the column label is empty"),
-    "unknown label": ("video-id,t-start,t-end,label,score\nv1,0,1,A,1\n", "not in the ground truth: A"),
+    "unknown label": ("video-id,t-start,t-end,label,score\nv1,0,1,Zumba,1\n", "not in the ground truth: Zumba"),
     "empty": ("", "is empty"),
     "blank cells": (" , ,\n", "no column"),
     "broken JSON": ('{"results": {\n"v1": [}\n', "line 2: broken JSON"),
@@ -450,7 +450,7 @@ BAD_LABELS = {
     "no score": ("video,label\na,run\n", "video,label\na,run\na,sit\n", "line 3: a has several labels"),
     "bad score": ("video,label\na,run\n", "video,label,score\na,run,x\n", "line 2: score is 'x'"),
     "other videos": ("video,label\na,run\n", "video,label\nb,run\n", "answers no video"),
-    "other labels": ("video,label\na,run\n", "video,label\na,Run\n", "it has 'Run', the truth has 'run'"),
+    "other labels": ("video,label\na,run\n", "video,label\na,Jog\n", "it has 'Jog', the truth has 'run'"),
     "no video": ("video,label\n", "video,label\na,run\n", "there is no video"),
     "same video": ("video,label\na,run\n", "video,label\na,run\nv_a,run\n", "are one video"),
     "a list": ('{"a": ["run"]}', "video,label\na,run\n", "expected one label for 'a'"),
@@ -494,3 +494,26 @@ def test_score_files(tmp_path):
         result = run("score-labels", "--predictions", *words)
         assert result.exit_code == 2
         assert message in result.stderr
+
+
+def test_labels_in_words_are_those_of_the_data_set(tmp_path):
+    """Segments labelled as 'gerund locate' writes them are scored against the data set's own spelling."""
+    truth, found = tmp_path / "t.csv", tmp_path / "p.csv"
+    truth.write_text("video-id,t-start,t-end,label\nv1,0,10,ThrowDiscus\n")
+    found.write_text("video,start_s,end_s,action,score\nv1.mp4,0,10,throw discus,0.5\n")
+    done = CliRunner().invoke(app, ["score-detections", "--truth", str(truth), "--predictions", str(found)])
+    assert done.exit_code == 0 and "100.00000" in done.output
+    assert "1 labels are spelt another way, such as throw discus for ThrowDiscus" in " ".join(done.output.split())
+
+
+def test_tables_without_rows_are_told(tmp_path):
+    """A table of nothing but a header scores 0 with a note, or is refused where there is nothing to score."""
+    truth, found = tmp_path / "t.csv", tmp_path / "p.csv"
+    truth.write_text("video-id,t-start,t-end,label\nv1,0,10,Diving\n")
+    found.write_text("video-id,t-start,t-end,label,score\n")
+    done = CliRunner().invoke(app, ["score-detections", "--truth", str(truth), "--predictions", str(found)])
+    assert done.exit_code == 0 and "it holds no detection" in done.output
+    truth.write_text("video,label\nv1,Diving\n")
+    found.write_text("video,label,score\n")
+    done = CliRunner().invoke(app, ["score-labels", "--truth", str(truth), "--predictions", str(found)])
+    assert done.exit_code == 2 and "Traceback" not in done.output

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from gerund.errors import GerundError, UsageError, VideoError
+from gerund.writing import check_outputs
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gerund.text.classes import ClassSpace
 
 _UNFAMILIAR_SHOWN = 5
+_LONGEST_PATH = 4096
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Batch:
             from gerund.text.descriptions import choose_texts
 
             self.classes = choose_texts(self.classes, texts)
-        self._check_outputs()
+        self._check_outputs(Path(spec) for spec in (actions, texts) if spec and len(spec) < _LONGEST_PATH)
         loaded = load(model, progress=self.watcher.download, **settings)
         if self._outputs.json == "-":
             self._json = sys.stdout
@@ -95,22 +97,13 @@ class Batch:
         for remark in loaded.remarks():
             self.say(f"note: {remark}")
 
-    def _check_outputs(self) -> None:
-        inputs = {video.resolve() for video in self.videos if video.exists()}
-        seen: set[Path] = set()
-        for path in self._outputs.files():
-            place = path.resolve()
-            if place in inputs:
-                raise UsageError(f"{path} is one of the videos; give the output another name")
-            if place in seen:
-                raise UsageError(f"{path} is named for two outputs; give each its own file")
-            seen.add(place)
-            folder = path.absolute().parent
-            if not folder.is_dir():
-                raise UsageError(f"cannot write {path}: the folder {path.parent} does not exist")
-            if not os.access(folder, os.W_OK) or (path.is_dir() and path != self._outputs.vtt):
-                raise UsageError(f"cannot write {path}: {'it is a folder' if path.is_dir() else 'no permission'}")
+    def _check_outputs(self, inputs: Iterable[Path]) -> None:
         vtt = self._outputs.vtt
+        others = [path for path in self._outputs.files() if path != vtt]
+        check_outputs([*others, vtt], [*self.videos, *inputs], folders=bool(vtt and vtt.is_dir()))
+        for path in others:
+            if path.is_dir():
+                raise UsageError(f"cannot write {path}: it is a folder")
         if vtt and vtt.suffix.lower() == ".vtt" and len(self.videos) > 1:
             raise UsageError(f"--vtt {vtt}: one file for several videos; give a folder")
 

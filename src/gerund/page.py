@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +20,7 @@ from gerund.terminal import printable
 from gerund.types import Segments
 from gerund.video.reader import Video
 from gerund.video.transforms import resize_short_side, short_side_size
+from gerund.writing import write_text
 
 _EMBED_BYTES = 24_000_000
 """A larger file is embedded as a preview; browsers grow slow on pages of many tens of megabytes."""
@@ -50,12 +50,7 @@ def write_page(target: Path, model: str, results: Sequence[Located]) -> None:
     # "<" is escaped so that no label or file name can end the script element that holds the data
     data = json.dumps({"model": model, "videos": videos}).replace("<", "\\u003c")
     template = files("gerund").joinpath("page.html").read_text(encoding="utf-8")
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        part.write_text(template.replace("__DATA__", data), encoding="utf-8")
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(target, template.replace("__DATA__", data))
 
 
 def _entry(result: Located) -> dict[str, Any]:

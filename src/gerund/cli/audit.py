@@ -11,6 +11,7 @@ import typer
 
 from gerund.batch import errors_to_exit
 from gerund.errors import GerundError, UsageError
+from gerund.writing import check_outputs, write_text
 
 if TYPE_CHECKING:
     from gerund.bench.datasets.listing import Listing
@@ -22,7 +23,7 @@ _KINDS = {"name": "", "words": "", "alternative": "  (in part)"}
 
 
 def audit(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A protocol; see 'gerund benchmarks'.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A protocol; see 'gerund benchmarks list'.")],
     trained_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,6 +53,8 @@ def audit(
     from gerund.bench.protocols.benchmarks import find_benchmark
 
     with errors_to_exit():
+        files = [Path(spec) for spec in trained_on or ()]
+        check_outputs([Path(json)] if json and json != "-" else [], files)
         benchmark = find_benchmark(name)
         sources = dict(_classes_of(spec) for spec in dict.fromkeys(trained_on or ()))
         is_cross = benchmark.train_on not in ("", benchmark.test_on)
@@ -70,7 +73,7 @@ def audit(
         for line in _lines(benchmark, found, near=near):
             typer.echo("".join(c if c.isprintable() else "?" for c in line))
         if json:
-            Path(json).write_text(text + "\n", encoding="utf-8")
+            write_text(Path(json), text + "\n")
 
 
 def _classes_of(spec: str) -> tuple[str, tuple[str, ...]]:

@@ -147,6 +147,8 @@ def lint(
         wanted = [rule.strip() for rule in only.split(",") if rule.strip()]
         if strange := [rule for rule in wanted if rule not in RULES]:
             raise UsageError(f"--only {strange[0]}: no such rule; there are {', '.join(RULES)}")
+        if template:
+            _check_template(template)
         found = find_faults(
             texts,
             known=built_in(),
@@ -161,6 +163,15 @@ def lint(
         typer.echo(summary(texts, found))
         if found:
             raise typer.Exit(1)
+
+
+def _check_template(template: str) -> None:
+    try:
+        filled = template.format(name="\0", text="\1")
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise UsageError(f"--template {template!r}: its slots are {{name}} and {{text}} ({error})") from error
+    if "\1" not in filled:
+        raise UsageError(f"--template {template!r} has no slot {{text}}, so nothing would be counted")
 
 
 def _read(file: Path | None, classes: str) -> Descriptions:

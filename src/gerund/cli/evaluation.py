@@ -12,6 +12,7 @@ import typer
 from gerund.batch import errors_to_exit
 from gerund.cli.options import Device, EngineName, PrecisionName, Texts, Threads
 from gerund.errors import UsageError
+from gerund.writing import check_outputs, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ Settings = Annotated[
 Paper = Annotated[bool, typer.Option("--paper", help="Start from the method's published settings.")]
 Splits = Annotated[str, typer.Option(metavar="NAMES", help="Only these splits, such as 0,1,2.")]
 AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random; without it methods have their own.")]
 
 
 @app.command()
@@ -85,7 +86,7 @@ def evaluate(
         str, typer.Option(metavar="PATTERN", help="Score these detection files instead; {split} stands for the split.")
     ] = "",
     truth: Annotated[str, typer.Option(metavar="PATTERN", help="Annotations of each split, instead of --data.")] = "",
-    seed: Seed = 0,
+    seed: Seed = None,
     out: OutFile = None,
     markdown: MarkdownFile = None,
     html: HtmlFile = None,
@@ -108,27 +109,30 @@ def evaluate(
         request = Request(
             method=method,
             benchmark=on,
-            features=features,
-            train_features=train_features,
+            features=_absolute(features),
+            train_features=_absolute(train_features),
             encoder=encoder,
             sampling=sampling,
-            data=data,
+            data=_absolute(data),
             model=model,
             texts=texts,
             vectors=_pairs(vectors or [], "--vectors"),
-            objects=objects,
+            objects=_absolute(objects),
             settings=parse_settings(set_ or []),
             paper=paper,
             splits=_names(splits),
-            trained=trained,
+            trained=_absolute(trained),
             trained_on=trained_on or [],
             allow_missing=allow_missing,
-            predictions=predictions,
-            truth=truth,
+            predictions=_absolute(predictions),
+            truth=_absolute(truth),
             seed=seed,
             device=device,
         )
-        _check_outputs(out, markdown, html)
+        check_outputs(
+            [out, out and _answers_of(out), markdown, html],
+            [Path(place) for place in (predictions, truth, objects, texts, *request.vectors.values()) if place],
+        )
         report = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
         _write(report, out, markdown, html, quiet=quiet)
 
@@ -151,7 +155,7 @@ def train(
     paper: Paper = False,
     splits: Splits = "",
     allow_missing: AllowMissing = False,
-    seed: Seed = 0,
+    seed: Seed = None,
     device: Device = "auto",
     threads: Threads = 0,
     engine: EngineName = "auto",
@@ -172,15 +176,15 @@ def train(
         request = Request(
             method=method,
             benchmark=on,
-            features=features,
-            train_features=train_features,
+            features=_absolute(features),
+            train_features=_absolute(train_features),
             encoder=encoder,
             sampling=sampling,
-            data=data,
+            data=_absolute(data),
             model=model,
             texts=texts,
             vectors=_pairs(vectors or [], "--vectors"),
-            objects=objects,
+            objects=_absolute(objects),
             settings=parse_settings(set_ or []),
             paper=paper,
             splits=_names(splits),
@@ -211,9 +215,7 @@ def rerun(
 
     with errors_to_exit():
         before = Report.read(report)
-        if out and out.resolve() == report.resolve():
-            raise UsageError(f"--out {out} is the report itself; give the new one another name")
-        _check_outputs(out, None, None)
+        check_outputs([out, out and _answers_of(out)], [report, _answers_of(report)])
         request = replace(Request(**before.content["request"]), device=device)
         after = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
         _write(after, out, None, None, quiet=True)
@@ -239,7 +241,7 @@ def report(
 
     with errors_to_exit():
         read = Report.read(report)
-        _check_outputs(None, markdown, html)
+        check_outputs([markdown, html], [report, _answers_of(report)])
         _write(read, None, markdown, html, quiet=False)
         if recompute:
             benchmark = find_protocol(read.content["benchmark"]["name"], read.content["seed"])
@@ -252,7 +254,7 @@ def _run(request: Request, out: Path | None, load: Callable[[str], Encoder], *, 
     from gerund.bench.runs.evaluate import evaluate as evaluate_request
     from gerund.terminal import Watcher
 
-    answers = out.with_suffix(".answers.npz") if out else None
+    answers = _answers_of(out) if out else None
     with Watcher(quiet=quiet) as watcher:
         tell = _teller(watcher, quiet=quiet)
         return evaluate_request(request, load_encoder=load, answers=answers, command=sys.argv, progress=tell)
@@ -276,23 +278,25 @@ def _loader(device: Device, threads: Threads, engine: EngineName, precision: Pre
 
 
 def _write(report: Report, out: Path | None, markdown: Path | None, html: Path | None, *, quiet: bool) -> None:
+    if not quiet:
+        typer.echo(report.to_text(), nl=False)
     if out:
         report.write(out)
     if markdown:
-        markdown.write_text(report.to_markdown(), encoding="utf-8")
+        write_text(markdown, report.to_markdown())
     if html:
-        html.write_text(report.to_html(), encoding="utf-8")
-    if not quiet:
-        typer.echo(report.to_text(), nl=False)
+        write_text(html, report.to_html())
 
 
-def _check_outputs(*paths: Path | None) -> None:
-    """Refuses what cannot be written before anything is computed."""
-    for path in paths:
-        if path and not path.absolute().parent.is_dir():
-            raise UsageError(f"cannot write {path}: the folder {path.parent} does not exist")
-        if path and path.is_dir():
-            raise UsageError(f"cannot write {path}: it is a folder")
+def _answers_of(report: Path) -> Path:
+    """Where the answers of a report go: beside it."""
+    name = report.name.removesuffix(".json")
+    return report.with_name(f"{name}.answers.npz")
+
+
+def _absolute(path: str) -> str:
+    """A path that means the same from another folder; a report keeps it."""
+    return str(Path(path).absolute()) if path else ""
 
 
 def _names(given: str) -> list[str]:

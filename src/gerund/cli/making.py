@@ -156,26 +156,18 @@ def _before(out: Path, names: Sequence[str], recipe: Recipe) -> Descriptions:
 
 
 def _write(made: Made, out: Path | None, before: Descriptions | None, names: Sequence[str]) -> None:
-    from tempfile import TemporaryDirectory
 
     from gerund.text.descriptions import Descriptions
 
     if not len(made.descriptions):
         return
     if out is None or before is None:
-        with TemporaryDirectory() as folder:
-            made.descriptions.write(Path(folder) / "made.jsonl")
-            typer.echo((Path(folder) / "made.jsonl").read_text(encoding="utf-8"), nl=False)
+        typer.echo(made.descriptions.to_text(), nl=False)
         return
     both = before.merged(made.descriptions)
     if all(name in names for name in both):  # added to in several runs, it still has the order of the list
         both = Descriptions({name: both[name] for name in names if name in both})
-    part = out.with_name(f"{out.name}.{os.getpid()}.part")
-    try:
-        both.write(part)
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
+    both.write(out)
     typer.echo(f"{out}: {len(both)} actions, {sum(len(texts) for texts in both.values())} texts")
     if replaced := sum(text not in both.get(name, ()) for name, texts in before.items() for text in texts):
         typer.echo(f"note: {replaced} texts that were in {out} gave way to new ones", err=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json as json_text
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +12,7 @@ import typer
 
 from gerund.batch import errors_to_exit
 from gerund.errors import UsageError
+from gerund.writing import check_outputs, write_text
 
 app = typer.Typer()
 
@@ -77,7 +77,7 @@ def score_detections(
     from gerund.bench.scoring.files import parse_tious, score_detection_files
 
     with errors_to_exit():
-        _check_target(json)
+        check_outputs([_file(json)], [*truth, *predictions])
         report, notes = score_detection_files(
             _pairs(truth, predictions),
             tious=parse_tious(tiou) if tiou is not None else None,
@@ -101,11 +101,12 @@ def score_labels(
         Path,
         typer.Option(
             metavar="FILE",
-            help="JSON {id: [labels, best first]}, CSV video,label,score, or .npz with label and scores.",
+            help="JSON of ids and their labels, best first, CSV video,label,score, or .npz with label and scores.",
         ),
     ],
     truth: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON {id: label}, or CSV video,label; .npz brings its own.")
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON of ids and labels, or CSV video,label; not for .npz."),
     ] = None,
     top: Annotated[str, typer.Option(metavar="LIST", help="Which top-k to count.")] = "1,5",
     scores: Annotated[
@@ -123,7 +124,7 @@ def score_labels(
     from gerund.bench.scoring.textfile import is_zip
 
     with errors_to_exit():
-        _check_target(json)
+        check_outputs([_file(json)], [truth, predictions])
         tops = _parse_tops(top)
         notes: list[str] = []
         if is_zip(predictions):
@@ -251,13 +252,8 @@ def _say(notes: Sequence[str]) -> None:
         typer.echo(f"note: {_plain(note)}", err=True)
 
 
-def _check_target(target: str | None) -> None:
-    if target in (None, "-"):
-        return
-    path = Path(target or "")
-    folder = path.absolute().parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError(f"cannot write {path}: give the name of a file in a folder that is there and may be written")
+def _file(target: str | None) -> Path | None:
+    return Path(target) if target and target != "-" else None
 
 
 def _write_json(target: str | None, report: dict[str, Any]) -> None:
@@ -267,4 +263,4 @@ def _write_json(target: str | None, report: dict[str, Any]) -> None:
     if target == "-":
         typer.echo(text)
     else:
-        Path(target).write_text(text + "\n", encoding="utf-8")
+        write_text(Path(target), text + "\n")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import inspect
+import math
 import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -12,8 +17,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from gerund.errors import UsageError
+from gerund.errors import GerundError, UsageError
 from gerund.methods.learner import NOT_SETTINGS
+
+_OWN = "gerund_method_"
+"""Begins the names of modules that are a user's file."""
+_TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 @dataclass(frozen=True)
@@ -116,10 +125,11 @@ def make_method(card: MethodCard, parts: dict[str, Any], settings: dict[str, Any
     """
     made = class_of(card.home)
     taken = inspect.signature(made).parameters
+    settings = {name: _checked(card, name, value, taken) for name, value in settings.items()}
     given = {name: part for name, part in parts.items() if name in taken} | dict(card.settings)
     for name in settings:
         if name not in taken or name in given:
-            free = [known for known in taken if known not in given]
+            free = [known for known in taken if known not in given and known not in NOT_SETTINGS]
             raise UsageError(f"{card.name} has no setting {name!r}; it has {', '.join(free) or 'none'}")
     given |= settings
     lacking = [name for name, of in taken.items() if of.default is inspect.Parameter.empty and name not in given]
@@ -128,6 +138,47 @@ def make_method(card: MethodCard, parts: dict[str, Any], settings: dict[str, Any
     if paper and not hasattr(made, "paper"):
         raise UsageError(f"{card.name} has no published settings; leave --paper out")
     return made.paper(**dict(card.paper), **given) if paper else made(**given)
+
+
+def _checked(card: MethodCard, name: str, value: Any, taken: Mapping[str, inspect.Parameter]) -> Any:
+    """A setting as its default's type wants it: ``no`` is false, a number is a number.
+
+    Raises:
+        UsageError: it cannot be.
+    """
+    default = taken[name].default if name in taken else None
+    wanted = next((kind for kind in (bool, int, float) if type(default) is kind), None)
+    if wanted is None or (isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))):
+        fine = not isinstance(value, float) or math.isfinite(value)
+    elif wanted is bool:
+        value, fine = _TRUTHS.get(str(value).lower(), value), str(value).lower() in _TRUTHS
+    else:
+        fine = wanted is float and isinstance(value, int) and not isinstance(value, bool)
+    if not fine:
+        kinds = {bool: "true or false", int: "a whole number", float: "a number"}
+        raise UsageError(f"{card.name}: {name} is {kinds.get(wanted or float)}, got {value!r}")
+    return value
+
+
+@contextmanager
+def errors_of(method: Any, doing: str) -> Iterator[None]:
+    """Turns what goes wrong inside a method into one line that names the place in its file.
+
+    Raises:
+        GerundError: the method fails in a way of its own.
+    """
+    try:
+        yield
+    except (GerundError, MemoryError):
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        home = inspect.getsourcefile(type(method))
+        place = next((frame for frame in reversed(frames) if frame.filename == home), frames[-1])
+        raise GerundError(
+            f"{type(method).__name__}.{doing} fails in {place.filename}, line {place.lineno}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def takes(card: MethodCard, setting: str) -> bool:
@@ -143,7 +194,11 @@ def describe_method(method: Any) -> dict[str, Any]:
     protocol = "class-transductive" if getattr(method, "class_names_at_fit", False) else "inductive"
     if getattr(method, "training_free", False):
         protocol = "training-free"
-    return {"settings": _settings_of(method), "protocol": protocol, "compat": getattr(method, "compat", "") or ""}
+    card = {"settings": _settings_of(method), "protocol": protocol, "compat": getattr(method, "compat", "") or ""}
+    if type(method).__module__.startswith(_OWN):
+        source = Path(inspect.getsourcefile(type(method)) or "")
+        card["file_sha256"] = hashlib.sha256(source.read_bytes()).hexdigest()
+    return card
 
 
 def _settings_of(method: Any) -> dict[str, Any]:
@@ -182,7 +237,7 @@ def class_of(home: str) -> Any:
 def _run_file(path: Path) -> Any:
     if not path.is_file():
         raise UsageError(f"{path}: no such file; give a method as file.py:Class")
-    name = f"gerund_method_{path.stem}"
+    name = f"{_OWN}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path}: not a Python file")

@@ -189,7 +189,8 @@ def _comparable(
     if strange and unknown_labels == "error" and variant != "opentad":
         raise UsageError(
             f"{len(strange)} labels of the predictions are not in the ground truth: {', '.join(strange[:20])}"
-            f"{', ...' if len(strange) > 20 else ''}; correct their spelling, or choose to drop unknown labels"
+            f"{', ...' if len(strange) > 20 else ''}; correct their spelling, or drop them on purpose "
+            "(--unknown-labels drop)"
         )
     found = keep(found, found.label, known.__contains__, "detections with unknown labels")
     if classes is not None:

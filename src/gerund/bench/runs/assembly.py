@@ -47,7 +47,7 @@ class Assembly:
 
     def make(self, **settings: Any) -> Any:
         """A new method with these settings, and the rest as requested."""
-        common = {"seed": self.request.seed or None, "device": self.request.device}
+        common = {"seed": self.request.seed, "device": self.request.device}
         given = {name: value for name, value in common.items() if value is not None and takes(self.card, name)}
         return make_method(self.card, self.parts, {**given, **settings}, paper=self.request.paper)
 
@@ -82,7 +82,7 @@ def assemble(request: Request, load_encoder: LoadEncoder) -> Assembly:
     card = find_method(request.method)
     parts: dict[str, Any] = {}
     if request.benchmark in TOYWORLDS:
-        world, benchmark = TOYWORLDS[request.benchmark](request.seed)
+        world, benchmark = TOYWORLDS[request.benchmark](request.seed or 0)
         material = Material(world.listing, world.listing, world, world)
         parts["texts"] = world
     else:

@@ -45,6 +45,8 @@ def evaluate(
         return _score_files(request, answers=answers, command=command, progress=progress)
     if request.trained and (request.settings or request.paper):
         raise UsageError("a trained method has its settings (--trained); leave --set and --paper out")
+    for name in request.trained_on:
+        find_dataset(name)
     found = assemble(request, load_encoder)
     material, folder = found.material, Path(request.trained)
 
@@ -62,7 +64,7 @@ def evaluate(
             material,
             splits=request.splits or None,
             choices=request.settings,
-            seed=request.seed,
+            seed=request.seed or 0,
             allow_missing=request.allow_missing,
             fitted=fitted if request.trained else None,
             progress=progress,
@@ -82,7 +84,7 @@ def evaluate(
         same_actions=always_together(material.test),
         request=request.to_dict(),
         predictions=answers,
-        seed=request.seed,
+        seed=request.seed or 0,
         command=command,
     )
 
@@ -110,7 +112,7 @@ def train_and_save(
         folder=folder,
         splits=request.splits or None,
         choices=request.settings,
-        seed=request.seed,
+        seed=request.seed or 0,
         allow_missing=request.allow_missing,
         progress=progress,
     ):
@@ -145,6 +147,6 @@ def _score_files(
         same_actions=always_together(listing) if listing else KNOWN_TOGETHER.get(benchmark.test_on, ()),
         request=request.to_dict(),
         predictions=answers,
-        seed=request.seed,
+        seed=request.seed or 0,
         command=command,
     )

@@ -10,7 +10,7 @@ from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import tasks
 from gerund.bench.runs.answers import LocalizationAnswers
 from gerund.bench.runs.learning import Progress, SplitRun
-from gerund.bench.scoring.predictions import known_names, read_detections, read_ground_truth
+from gerund.bench.scoring.predictions import known_labels, known_names, read_detections, read_ground_truth
 from gerund.errors import UsageError
 
 Truth = tuple[tuple[str, float, float, str], ...]
@@ -72,7 +72,10 @@ def _answers(split: Split, truth: Truth, path: Path) -> LocalizationAnswers:
     names = known_names(dict.fromkeys(found.video.tolist()), {video for video, *_ in truth})
     columns = (found.video, found.start_s, found.end_s, found.label, found.score)
     rows = zip(*(column.tolist() for column in columns), strict=True)
-    segments = tuple((names.get(video, video), *rest) for video, *rest in rows)
+    labels = known_labels(dict.fromkeys(found.label.tolist()), split.unseen)
+    segments = tuple((names.get(v, v), s, e, labels.get(label, label), score) for v, s, e, label, score in rows)
+    if not {video for video, *_ in segments} & {video for video, *_ in truth}:
+        raise UsageError(f"{path}: none of its videos is annotated in split {split.name}; it belongs to other videos")
     return LocalizationAnswers(split.name, "", split.unseen, truth, segments)
 
 

@@ -16,8 +16,10 @@ from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import Task, tasks
 from gerund.bench.runs.answers import Answers
 from gerund.bench.runs.material import Material, Present, examples, space
-from gerund.errors import UsageError
+from gerund.errors import GerundError, UsageError
 from gerund.examples import Examples
+from gerund.methods.catalog import errors_of
+from gerund.text.classes import ClassSpace
 
 Progress = Callable[[str], None]
 """Told in words what is being done."""
@@ -152,7 +154,7 @@ class Learning:
         done.settings = settings
         if self._folder and hasattr(method, "folder"):
             method.folder = self._folder / f"training-{done.name}"
-        return method.fit(self._examples(train, seen), space(seen + others, self._material))
+        return fit(method, self._examples(train, seen), space(seen + others, self._material))
 
     def _compare(self, train: tuple[ListedVideo, ...], seen: tuple[str, ...], done: SplitRun) -> dict[str, Any]:
         """The settings that answer best for a share of the seen classes after learning from the rest."""
@@ -167,8 +169,9 @@ class Learning:
             self._say(f"trying {settings} on {len(held)} held-out seen classes")
             method = self._make(**settings)
             extra = held if getattr(method, "class_names_at_fit", False) else ()
-            method.fit(self._examples(learnt, kept), space(kept + extra, self._material))
-            scores = method.score(asked.inputs, space(held, self._material))
+            fitted = fit(method, self._examples(learnt, kept), space(kept + extra, self._material))
+            with errors_of(fitted, "score"):
+                scores = fitted.score(asked.inputs, space(held, self._material))
             accuracy = float((scores.argmax(axis=1) == asked.labels).mean())
             done.held_out[str(settings)] = accuracy
             if accuracy > best_accuracy:
@@ -218,6 +221,19 @@ def select(benchmark: Benchmark, material: Material, splits: Sequence[str] | Non
         raise UsageError(f"{benchmark.name} has no split {lost[0]}; there are {', '.join(names)}")
     found = tasks(benchmark, material.train, material.test)
     return [task for task in found if splits is None or task.split.name in splits]
+
+
+def fit(method: Any, given: Examples, classes: ClassSpace) -> Any:
+    """What the method's `fit` gives.
+
+    Raises:
+        GerundError: it fails, or gives nothing back.
+    """
+    with errors_of(method, "fit"):
+        fitted = method.fit(given, classes)
+    if not hasattr(fitted, "score") and not hasattr(fitted, "locate"):
+        raise GerundError(f"{type(method).__name__}.fit must return the method (return self), it gave {fitted!r}")
+    return fitted
 
 
 def _shows(video: ListedVideo, label: str) -> bool:

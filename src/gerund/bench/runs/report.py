@@ -21,8 +21,10 @@ from gerund.bench.runs.learning import SplitRun
 from gerund.bench.runs.rendering import as_html, as_markdown, as_text
 from gerund.errors import GerundError, UsageError
 from gerund.metrics.accuracy import mean_and_spread
+from gerund.writing import write_text
 
-_FORMAT = 1
+_FORMAT = 2
+_PARTS = ("benchmark", "method", "features", "texts", "trained_on", "same_actions", "splits", "summary", "request")
 _PACKAGES = ("gerund", "numpy", "av", "openvino", "torch")
 _TOLERANCE = 1e-9
 
@@ -49,12 +51,17 @@ class Report:
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: expected a report as 'gerund evaluate --out' writes it; {error}") from error
         if not isinstance(content, dict) or content.get("report_format") != _FORMAT:
-            raise UsageError(f"{path}: expected a report of format {_FORMAT} as 'gerund evaluate --out' writes it")
+            raise UsageError(
+                f"{path}: expected a report of format {_FORMAT} as 'gerund evaluate --out' writes it; evaluate again "
+                "if another version of gerund wrote this one"
+            )
+        if lacking := [part for part in _PARTS if not isinstance(content.get(part), dict | list)]:
+            raise UsageError(f"{path}: a damaged report; it lacks {', '.join(lacking)}")
         return cls(content)
 
     def write(self, path: Path) -> None:
         """Writes it as JSON."""
-        path.write_text(json.dumps(self.content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(self.content, indent=1, ensure_ascii=False) + "\n")
 
     def to_text(self) -> str:
         """For a terminal."""
@@ -242,7 +249,7 @@ def _method_card(name: str, trained: str, runs: Sequence[SplitRun]) -> dict[str,
     settings = used[0]["settings"]
     common = {key: value for key, value in settings.items() if all(of["settings"].get(key) == value for of in used)}
     protocol = used[0]["protocol"] + (f", trained elsewhere ({trained})" if trained else "")
-    return {"name": name, "settings": common, "protocol": protocol, "compat": used[0]["compat"]}
+    return used[0] | {"name": name, "settings": common, "protocol": protocol}
 
 
 def _split_entry(

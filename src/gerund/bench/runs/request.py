@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gerund.errors import UsageError
+from gerund.methods.learner import NOT_SETTINGS
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Request:
         allow_missing: leave out videos without features.
         predictions: detection files to score instead of running the method; ``{split}`` stands for the split's name.
         truth: files with the annotations of each split, instead of the lists in `data`.
-        seed: of the order of questions and of held-out classes; unless it is 0, also of methods that have one.
+        seed: of the order of questions and of held-out classes; where given, also of methods that have one.
         device: where methods learn: ``"auto"``, ``"cpu"`` or ``"cuda"``.
     """
 
@@ -59,7 +60,7 @@ class Request:
     allow_missing: bool = False
     predictions: str = ""
     truth: str = ""
-    seed: int = 0
+    seed: int | None = None
     device: str = "auto"
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,6 +83,8 @@ def parse_settings(given: Sequence[str]) -> dict[str, list[Any]]:
         name, equals, values = item.partition("=")
         if not equals or not name.strip() or not values:
             raise UsageError(f"--set {item}: expected name=value, or name=value,value to choose among")
+        if name.strip() in NOT_SETTINGS:
+            raise UsageError(f"--set {item}: {name.strip()} is no setting of a method; it has an option of its own")
         found[name.strip()] = [_value(value.strip()) for value in values.split(",")]
     return found
 

@@ -21,7 +21,7 @@ from gerund.bench.runs.material import Material, Present, inputs, space
 from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.methods.base import Localizer, Recognizer
-from gerund.methods.catalog import describe_method
+from gerund.methods.catalog import describe_method, errors_of
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, IntArray
 
@@ -75,12 +75,9 @@ def run(
         progress=progress,
     )
     present = Present(material, allow_missing)
-    for task in select(benchmark, material, splits):
+    ready = [_prepare(benchmark, task, present) for task in select(benchmark, material, splits)]
+    for task, papers, done in ready:
         wall_s, cpu_s = time.perf_counter(), time.process_time()
-        done = SplitRun(task.split.name)
-        papers = [Paper(p.name, present.only(p.videos, "test", done.missing), p.candidates) for p in task.papers]
-        if not any(paper.videos for paper in papers):
-            raise UsageError(f"{benchmark.name} split {done.name}: no test video has features; extract them first")
         if fitted:
             method, done.trained_on = fitted(task.split)
         else:
@@ -91,6 +88,19 @@ def run(
             done.answers.append(_ask(benchmark, task, paper, method, material, seed, done))
         done.wall_s, done.cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
         yield done
+
+
+def _prepare(benchmark: Benchmark, task: Task, present: Present) -> tuple[Task, list[Paper], SplitRun]:
+    """A split with the test videos that have features; so what is missing is known before anything is learned."""
+    done = SplitRun(task.split.name)
+    papers = [Paper(p.name, present.only(p.videos, "test", done.missing), p.candidates) for p in task.papers]
+    for paper in papers:
+        if not paper.videos:
+            which = f" of {paper.name} classes" if paper.name else ""
+            raise UsageError(
+                f"{benchmark.name} split {done.name}: no test video{which} has features; extract them first"
+            )
+    return task, papers, done
 
 
 def _ask(
@@ -126,7 +136,8 @@ def _ask(
 
 
 def _scores(method: Recognizer, batch: Inputs, classes: ClassSpace) -> FloatArray:
-    answers = np.asarray(method.score(batch, classes), np.float32)
+    with errors_of(method, "score"):
+        answers = np.asarray(method.score(batch, classes), np.float32)
     finite = bool(np.isfinite(answers).all())
     if answers.shape != (len(batch), len(classes)) or not finite:
         raise UsageError(
@@ -149,7 +160,9 @@ def _ask_when(
     found: list[tuple[str, float, float, str, float]] = []
     for place, track in zip(order, asked, strict=True):
         video = paper.videos[int(place)].video
-        for item in method.locate(track, classes):
+        with errors_of(method, "locate"):
+            segments = method.locate(track, classes)
+        for item in segments:
             if item.action not in labels:
                 raise UsageError(f"{type(method).__name__}.locate answered {item.action!r}, which was not asked about")
             found.append((video, item.start_s, item.end_s, labels[item.action], item.score))

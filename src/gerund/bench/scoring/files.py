@@ -11,6 +11,7 @@ import numpy as np
 
 from gerund.bench.scoring.predictions import (
     GroundTruth,
+    known_labels,
     known_names,
     read_detections,
     read_ground_truth,
@@ -145,10 +146,14 @@ def score_rankings(truth_path: Path, found_path: Path, tops: Sequence[int]) -> t
     answers = {renamed.get(video, video): ranking for video, ranking in rankings.items() if ranking}
     if len(answers) != sum(map(bool, rankings.values())):
         raise UsageError(f"{found_path}: two of its ids are one video of {truth_path}; keep one of each")
+    if not answers:
+        raise UsageError(f"{found_path} holds no answer; expected ranked labels of videos")
     asked = [video for video in truth if video in answers]
     if not asked:
         raise UsageError(f"{found_path} answers no video of {truth_path}: {_examples(rankings, truth)}")
     labels = sorted(set(truth.values()))
+    respelt = known_labels(dict.fromkeys(label for ranking in answers.values() for label in ranking), labels)
+    answers = {video: [respelt.get(label, label) for label in ranking] for video, ranking in answers.items()}
     if not any(label in set(labels) for video in asked for label in answers[video]):
         raise UsageError(f"{found_path}: no label in it is one of {truth_path}: {_examples(answers[asked[0]], labels)}")
     hits = {k: sum(truth[video] in answers[video][:k] for video in asked) for k in tops}
@@ -166,7 +171,8 @@ def score_rankings(truth_path: Path, found_path: Path, tops: Sequence[int]) -> t
         "of_expected": {f"top-{k}": 100 * hits[k] / len(truth) for k in tops},
         "hits": {f"top-{k}": hits[k] for k in tops},
     }
-    notes = [f"{len(truth) - len(asked)} of {len(truth)} videos are not answered"] if len(asked) < len(truth) else []
+    notes = [f"{len(respelt)} labels are spelt another way than in the truth; matched"] if respelt else []
+    notes += [f"{len(truth) - len(asked)} of {len(truth)} videos are not answered"] if len(asked) < len(truth) else []
     if len(asked) < len(answers):
         notes.append(f"{len(answers) - len(asked)} answered videos are not in {truth_path}; left out")
     return report, [f"{found_path}: {note}" for note in notes]
@@ -222,6 +228,14 @@ def _under_known_names(found: Detections, known: GroundTruth) -> tuple[Detection
         remarks.append(f"{len(renamed)} videos are those of other ids, such as {one} for {renamed[one]}")
         names = np.array([renamed.get(video, video) for video in found.video.tolist()])
         found = Detections(names, found.start_s, found.end_s, found.label, found.score)
+    respelt = known_labels(dict.fromkeys(found.label.tolist()), set(known.annotations.label.tolist()))
+    if respelt:
+        one = next(iter(respelt))
+        remarks.append(f"{len(respelt)} labels are spelt another way, such as {one} for {respelt[one]}")
+        labels = np.array([respelt.get(label, label) for label in found.label.tolist()])
+        found = Detections(found.video, found.start_s, found.end_s, labels, found.score)
+    if not len(found):
+        remarks.append("it holds no detection, so every figure is 0")
     if videos and not set(found.video.tolist()) & known.videos:
         remarks.append(f"none of its videos is in the ground truth: {_examples(videos, known.videos)}")
     return found, remarks

@@ -133,6 +133,27 @@ def known_names(videos: Iterable[str], known: Collection[str]) -> dict[str, str]
     return found
 
 
+def known_labels(labels: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """For labels that the ground truth spells another way, its spelling; others, and ambiguous ones, are absent.
+
+    Case, spaces, underscores and CamelCase are ways of spelling; words are not.
+
+    Example:
+        >>> known_labels(["throw discus", "Diving", "dive"], ["ThrowDiscus", "Diving"])
+        {'throw discus': 'ThrowDiscus'}
+    """
+    spelt: dict[str, set[str]] = {}
+    for label in known:
+        spelt.setdefault(_letters(label), set()).add(label)
+    there = set(known)
+    found = {label: spelt.get(_letters(label), set()) for label in labels if label not in there}
+    return {label: next(iter(names)) for label, names in found.items() if len(names) == 1}
+
+
+def _letters(label: str) -> str:
+    return "".join(c for c in label.casefold() if c.isalnum())
+
+
 def read_labels(path: Path) -> dict[str, str]:
     """The true label of every video.
 

@@ -70,6 +70,8 @@ def choose_texts(classes: ClassSpace, which: str) -> ClassSpace:
     if not Path(which).is_file():
         raise UsageError(f"--texts {which}: no such file; give one, or {', '.join(CHOICES)}")
     known = read_descriptions(Path(which))
+    if not len(known):
+        raise UsageError(f"--texts {which}: the file describes nothing")
     texts = tuple(_of_file(name, known) for name in classes.names)
     if not any(texts):
         raise UsageError(

@@ -18,6 +18,7 @@ from typing import Any
 from gerund.errors import UsageError
 from gerund.text.classes import to_words
 from gerund.text.similar import stem
+from gerund.writing import write_text
 
 KINDS = {
     "definition": "what the action is, in a sentence",
@@ -145,10 +146,13 @@ class Descriptions(Mapping[str, tuple[Text, ...]]):
             texts[known or name] = (*kept, *new)
         return Descriptions(texts)
 
+    def to_text(self) -> str:
+        """JSON Lines, one action a line."""
+        return "".join(json.dumps(_to_line(name, texts), ensure_ascii=False) + "\n" for name, texts in self.items())
+
     def write(self, path: Path) -> None:
-        """Writes JSON Lines, one action a line."""
-        lines = [json.dumps(_to_line(name, texts), ensure_ascii=False) for name, texts in self.items()]
-        path.write_text("\n".join(lines) + "\n" if lines else "", encoding="utf-8")
+        """Writes JSON Lines, whole or not at all."""
+        write_text(path, self.to_text())
 
     @classmethod
     def read(cls, path: Path) -> Descriptions:
@@ -228,6 +232,8 @@ def _from_line(line: Any, default: Source) -> tuple[str, tuple[Text, ...]]:
     for kind, items in line.items():
         if kind in ("name", "source"):
             continue
+        if not isinstance(items, str | dict | list):
+            raise ValueError(f"{kind}: expected a text or a list of texts, got {str(items)[:80]}")
         for item in [items] if isinstance(items, str | dict) else items:
             texts.append(_from_item(kind, item, common))
     return line["name"], tuple(texts)

@@ -375,3 +375,19 @@ def test_a_report_never_overwrites_what_it_is_made_from(tmp_path, toy_report):
             == 0
         )
     assert gerund("report", tmp_path / "exp-0.5", "--recompute").exit_code == 0
+
+
+def test_finished_splits_are_kept_when_a_later_one_fails(tmp_path):
+    """A method that breaks on its second split leaves the report of the first, and the exit status is 1."""
+    file, out = tmp_path / "late.py", tmp_path / "r.json"
+    file.write_text(
+        OWN_METHOD.replace("    def fit(self", "    fits = 0\n\n    def fit(self", 1).replace(
+            "        x, y =", "        Mine.fits += 1\n        assert Mine.fits < 2, 'enough'\n        x, y =", 1
+        )
+    )
+    found = gerund("evaluate", f"{file}:Mine", "--on", "toyworld", "--out", out)
+    assert found.exit_code == 1 and "stopped after 1 splits, which are kept" in found.output
+    content = json.loads(out.read_text())
+    assert [split["name"] for split in content["splits"]] == ["0"]
+    assert "NOT the whole benchmark: without 2 splits" in found.output
+    assert gerund("report", out, "--recompute").exit_code == 0

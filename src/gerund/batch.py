@@ -238,6 +238,9 @@ def errors_to_exit() -> Iterator[None]:
     except UsageError as error:
         typer.echo(f"gerund: {error}", err=True)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("gerund: stopped; what was finished before is kept", err=True)
+        raise typer.Exit(130) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None

@@ -103,6 +103,7 @@ def evaluate(
 
     Example: gerund evaluate eszsl --on toyworld --set alpha=0,1,2
     """
+    from gerund.bench.runs.evaluate import RunStoppedError
     from gerund.bench.runs.request import Request, parse_settings
 
     with errors_to_exit():
@@ -133,7 +134,12 @@ def evaluate(
             [out, out and _answers_of(out), markdown, html],
             [Path(place) for place in (predictions, truth, objects, texts, *request.vectors.values()) if place],
         )
-        report = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
+        try:
+            report = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
+        except RunStoppedError as error:
+            _write(error.report, out, markdown, html, quiet=quiet)
+            typer.echo(f"gerund: {error}", err=True)
+            raise typer.Exit(130 if isinstance(error.cause, KeyboardInterrupt) else 1) from None
         _write(report, out, markdown, html, quiet=quiet)
 
 

@@ -13,12 +13,27 @@ from gerund.bench.protocols.benchmark import Split
 from gerund.bench.protocols.benchmarks import find_benchmark
 from gerund.bench.runs.assembly import LoadEncoder, assemble, require_one_encoder
 from gerund.bench.runs.external import read_answers
-from gerund.bench.runs.learning import Progress, train
+from gerund.bench.runs.learning import Progress, SplitRun, train
 from gerund.bench.runs.report import Report, make_report
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.run import run
 from gerund.bench.runs.trained import keep, take_up
-from gerund.errors import UsageError
+from gerund.errors import GerundError, UsageError
+
+
+class RunStoppedError(GerundError):
+    """A run that ended before its last split.
+
+    Attributes:
+        report: of the splits that were finished.
+        cause: what ended it.
+    """
+
+    def __init__(self, report: Report, cause: BaseException) -> None:
+        self.report, self.cause = report, cause
+        super().__init__(
+            f"stopped after {len(report.content['splits'])} splits, which are kept: {cause or 'interrupted'}"
+        )
 
 
 def evaluate(
@@ -40,6 +55,7 @@ def evaluate(
 
     Raises:
         UsageError: something named does not exist, or does not fit together.
+        RunStoppedError: a later split failed, or the user interrupted it; it has the report of the finished ones.
     """
     if request.predictions:
         return _score_files(request, answers=answers, command=command, progress=progress)
@@ -57,8 +73,10 @@ def evaluate(
     probe = fitted(first)[0] if request.trained and first else found.probe()
     if not request.trained and not getattr(probe, "training_free", False):
         require_one_encoder(material)
-    done = list(
-        run(
+    done: list[SplitRun] = []
+    stopped: BaseException | None = None
+    try:
+        for one in run(
             found.benchmark,
             found.make,
             material,
@@ -68,12 +86,16 @@ def evaluate(
             allow_missing=request.allow_missing,
             fitted=fitted if request.trained else None,
             progress=progress,
-        )
-    )
+        ):
+            done.append(one)
+    except (GerundError, KeyboardInterrupt) as error:
+        if not done:
+            raise
+        stopped = error
     features = {"train": dict(material.train_features.describe()), "test": dict(material.test_features.describe())}
     models = {request.model, *(str(of["encoder"]) for of in features.values())}
     trained_on = [*request.trained_on, *(name for card in MODELS if card.name in models for name in card.trained_on)]
-    return make_report(
+    report = make_report(
         found.benchmark,
         done,
         method=found.card.name,
@@ -87,6 +109,9 @@ def evaluate(
         seed=request.seed or 0,
         command=command,
     )
+    if stopped is not None:
+        raise RunStoppedError(report, stopped) from stopped
+    return report
 
 
 def train_and_save(

@@ -32,7 +32,7 @@ class RunStoppedError(GerundError):
     def __init__(self, report: Report, cause: BaseException) -> None:
         self.report, self.cause = report, cause
         super().__init__(
-            f"stopped after {len(report.content['splits'])} splits, which are kept: {cause or 'interrupted'}"
+            f"stopped after {len(report.content['splits'])} splits, which are kept: {str(cause) or 'interrupted'}"
         )
 
 

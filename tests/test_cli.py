@@ -324,3 +324,16 @@ def test_help_is_light():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "classify" in done.stdout
+
+
+def test_texts_of_a_file_stand_for_the_actions(run, tmp_path):
+    """Texts of the user's reach the encoder; a note says how many actions have none, and the file is not an output."""
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text('{"name": "showing red", "definition": "red"}\n')
+    video = write_colours(tmp_path / "a.mp4", ["red"])
+    result = run("classify", video, "--actions", ACTIONS, "--texts", texts)
+    assert result.exit_code == 0 and "showing red" in result.stdout.splitlines()[1]
+    count = len(ACTIONS.split(","))
+    assert f"note: {count - 1} of {count} actions have no text but their name" in result.stderr
+    refused = run("classify", video, "--actions", ACTIONS, "--texts", texts, "--json", texts)
+    assert refused.exit_code == 2 and "is read by this command" in refused.stderr

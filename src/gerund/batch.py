@@ -89,6 +89,10 @@ class Batch:
     def _note_the_model(self, loaded: Model) -> None:
         if len(self.classes) == 1:
             self.say("note: with one action its probability is 100 % whatever is shown; name others to choose from")
+        if self.classes.as_given:
+            bare = sum(texts == (name,) for name, texts in zip(self.classes.names, self.classes.texts, strict=True))
+            if 0 < bare < len(self.classes):
+                self.say(f"note: {bare} of {len(self.classes)} actions have no text but their name")
         strange = loaded.unfamiliar(self.classes)
         if strange:
             names = ", ".join(strange[:_UNFAMILIAR_SHOWN])

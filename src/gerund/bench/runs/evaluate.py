@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,8 @@ def evaluate(
     probe = fitted(first)[0] if request.trained and first else found.probe()
     if not request.trained and not getattr(probe, "training_free", False):
         require_one_encoder(material)
-    done: list[SplitRun] = []
-    stopped: BaseException | None = None
-    try:
-        for one in run(
+    done, stopped = _finished(
+        run(
             found.benchmark,
             found.make,
             material,
@@ -86,15 +84,9 @@ def evaluate(
             allow_missing=request.allow_missing,
             fitted=fitted if request.trained else None,
             progress=progress,
-        ):
-            done.append(one)
-    except (GerundError, KeyboardInterrupt) as error:
-        if not done:
-            raise
-        stopped = error
+        )
+    )
     features = {"train": dict(material.train_features.describe()), "test": dict(material.test_features.describe())}
-    models = {request.model, *(str(of["encoder"]) for of in features.values())}
-    trained_on = [*request.trained_on, *(name for card in MODELS if card.name in models for name in card.trained_on)]
     report = make_report(
         found.benchmark,
         done,
@@ -102,7 +94,7 @@ def evaluate(
         trained=request.trained,
         features=features,
         texts=found.texts_card(probe),
-        trained_on=list(dict.fromkeys(trained_on)),
+        trained_on=_trained_on(request, features),
         same_actions=always_together(material.test),
         request=request.to_dict(),
         predictions=answers,
@@ -112,6 +104,26 @@ def evaluate(
     if stopped is not None:
         raise RunStoppedError(report, stopped) from stopped
     return report
+
+
+def _finished(runs: Iterable[SplitRun]) -> tuple[list[SplitRun], BaseException | None]:
+    """The splits that were finished, and what ended the run before its last one; nothing is kept of none."""
+    done: list[SplitRun] = []
+    try:
+        for one in runs:
+            done.append(one)
+    except (GerundError, KeyboardInterrupt) as error:
+        if not done:
+            raise
+        return done, error
+    return done, None
+
+
+def _trained_on(request: Request, features: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Data sets whose labels the features or the texts were learned with, as far as it is known or was said."""
+    models = {request.model, *(str(of["encoder"]) for of in features.values())}
+    known = [name for card in MODELS if card.name in models for name in card.trained_on]
+    return list(dict.fromkeys([*request.trained_on, *known]))
 
 
 def train_and_save(

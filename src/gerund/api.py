@@ -22,6 +22,7 @@ from gerund.methods.rows import ROW_MODELS, RowEncoder
 from gerund.text.classes import ClassSpace
 from gerund.types import Segments
 from gerund.video.reader import Video
+from gerund.video.workers import Workers
 
 DEFAULT_MODEL = "i3d-minilm"
 Method = Literal["contrast", "whole", "uniform"]
@@ -102,8 +103,9 @@ class Location:
 class Model:
     """An encoder with the questions that can be asked of it; made by `load`."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, *, workers: Workers | None = None) -> None:
         self.encoder = encoder
+        self._workers = workers or Workers()
 
     @property
     def name(self) -> str:
@@ -234,7 +236,13 @@ class Model:
         listed = list(paths)
         videos = [Video(path) for path in listed]
         done = extract_many(
-            videos, [self.encoder], dense=dense, decoders=decoders, approximate=approximate, progress=progress
+            videos,
+            [self.encoder],
+            dense=dense,
+            decoders=decoders,
+            approximate=approximate,
+            workers=self._workers,
+            progress=progress,
         )
         return zip(listed, done, strict=True)
 

@@ -174,20 +174,28 @@ def _extract(
     from gerund.features import extract_many
     from gerund.terminal import heading
     from gerund.video.reader import Video
+    from gerund.video.workers import Workers
 
     groups = _group(named, stores)
     run.videos = [path for group in groups.values() for _, path in group]
     _summarise(run, stores, list(named), quiet=quiet)
 
     def ask(_: list[Path]) -> Iterator[tuple[Path, Any]]:
-        for places, group in groups.items():
-            chosen = [encoders[place] for place in places]
-            for begin in range(0, len(group), _AT_ONCE):
-                part = group[begin : begin + _AT_ONCE]
-                videos = [Video(path) for _, path in part]
-                done = extract_many(videos, chosen, dense=dense, decoders=decoders, progress=run.watcher.frames)
-                for (video, path), found in zip(part, done, strict=True):
-                    yield path, found.error or (video, places, found)
+        with Workers() as workers:
+            for places, group in groups.items():
+                chosen = [encoders[place] for place in places]
+                for begin in range(0, len(group), _AT_ONCE):
+                    part = group[begin : begin + _AT_ONCE]
+                    done = extract_many(
+                        [Video(path) for _, path in part],
+                        chosen,
+                        dense=dense,
+                        decoders=decoders,
+                        workers=workers,
+                        progress=run.watcher.frames,
+                    )
+                    for (video, path), found in zip(part, done, strict=True):
+                        yield path, found.error or (video, places, found)
 
     def take(answer: tuple[str, tuple[int, ...], Extraction]) -> Text:
         video, places, found = answer
@@ -208,12 +216,14 @@ def _require_fit(encoders: list[Encoder], paths: list[Path]) -> None:
     """
     from gerund.errors import VideoError
     from gerund.video.reader import Video
+    from gerund.video.workers import Workers
 
-    for path in paths:
-        with suppress(VideoError):
-            for encoder in encoders:
-                encoder.sample(Video(path), dense=True)
-            return
+    with Workers() as workers:
+        for path in paths:
+            with suppress(VideoError), workers.reading(video := Video(path)):
+                for encoder in encoders:
+                    encoder.sample(video, dense=True)
+                return
 
 
 def _group(named: dict[str, Path], stores: list[FeatureStore]) -> _Groups:

@@ -38,6 +38,10 @@ class Encoder(Protocol):
         dim: length of the vectors.
         batch: how many windows are best encoded together.
         logit_scale: factor that turns inner products into logits whose softmax is a fair probability.
+
+    An encoder whose pictures are prepared by a `gerund.video.transforms.Preparation` has it as `preparation`. The
+    process that decodes then prepares them as well; without it, whole pictures come to this process for `prepare`,
+    which is slower and needs more memory.
     """
 
     name: str

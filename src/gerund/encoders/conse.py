@@ -27,7 +27,7 @@ from gerund.text.descriptions import with_definitions
 from gerund.types import FloatArray, FrameArray
 from gerund.video.reader import Video
 from gerund.video.sampling import spread_windows
-from gerund.video.transforms import centre_crop, resize_short_side
+from gerund.video.transforms import Preparation
 
 _SHORT_SIDE_PX = 256
 _TRAINED_FPS = 25
@@ -97,6 +97,7 @@ class ConseEncoder:
     dim = 384
     batch = 1
     logit_scale = _LOGIT_SCALE
+    preparation = Preparation(i3d.SIZE_PX, _SHORT_SIDE_PX)
 
     def __init__(
         self,
@@ -151,7 +152,7 @@ class ConseEncoder:
 
     def prepare(self, picture: FrameArray) -> FrameArray:
         """Shorter side to 256 pixels, then the central 224 x 224."""
-        return centre_crop(resize_short_side(picture, _SHORT_SIDE_PX), i3d.SIZE_PX)
+        return self.preparation(picture)
 
     def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
         """Prepared frames ``[B, T, 224, 224, 3]``, T a multiple of 8, to unit vectors: one per 8 frames, or one in all.

@@ -33,7 +33,7 @@ from gerund.text.descriptions.choosing import TEMPLATES, defined_name
 from gerund.types import FloatArray, FrameArray, IntArray
 from gerund.video.reader import Video
 from gerund.video.sampling import dense_times, segment_centres
-from gerund.video.transforms import centre_crop, resize_short_side
+from gerund.video.transforms import Preparation
 
 _FRAMES = 16
 _DENSE_HZ = 4.0
@@ -60,14 +60,10 @@ class PictureRule:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def __call__(self, picture: FrameArray) -> FrameArray:
-        """A picture ``[H, W, 3]`` as uint8 ``[size, size, 3]``, equal to the reference processors to the bit."""
-        if self.short_px is not None:
-            return centre_crop(resize_short_side(picture, self.short_px, bicubic=self.bicubic), self.size_px)
-        if picture.shape[:2] == (self.size_px, self.size_px):
-            return picture
-        method = Image.Resampling.BICUBIC if self.bicubic else Image.Resampling.BILINEAR
-        return np.asarray(Image.fromarray(picture).resize((self.size_px, self.size_px), method))
+    @property
+    def preparation(self) -> Preparation:
+        """The part of it that is done to pixels; equal to the reference processors to the bit."""
+        return Preparation(self.size_px, self.short_px, self.bicubic)
 
 
 class ContrastiveEncoder:
@@ -112,6 +108,7 @@ class ContrastiveEncoder:
         self._weights = to_hub_names(self._checkpoint.tensors)
         self.architecture, self.pictures = _describe(path, config, self._weights)
         check_weights(self._weights, self.architecture, str(path))
+        self.preparation = self.pictures.preparation
         self.dim = self.architecture.dim
         self.logit_scale = float(np.exp(self._weights["logit_scale"].astype(np.float64)).item())
         self._tokenizer_path = tokenizer or self._folder
@@ -149,7 +146,7 @@ class ContrastiveEncoder:
 
     def prepare(self, picture: FrameArray) -> FrameArray:
         """One decoded picture ``[H, W, 3]`` scaled and cut as the checkpoint says, uint8 ``[size, size, 3]``."""
-        return self.pictures(picture)
+        return self.preparation(picture)
 
     def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
         """Prepared frames ``[B, T, size, size, 3]`` to unit vectors ``[B, T, dim]``, one for each frame."""

@@ -1,26 +1,29 @@
 """From videos to tracks: a pipeline that decodes ahead while the network computes.
 
-Decoding threads cut the frames that the encoders ask for into windows; the calling thread gathers windows of one shape,
-also across the borders of videos, into batches and encodes them. A bounded queue between the two keeps memory flat, and
-one pass over a file feeds several encoders.
+Files are decoded by worker processes (`gerund.video.workers`), each watched by a thread that cuts the frames that come
+out into the windows of the encoders; the calling thread gathers windows of one shape, also across the borders of
+videos, into batches and encodes them. A bounded queue between the two keeps memory flat, and one pass over a file feeds
+several encoders.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from gerund.encoders.base import Encoder, Window
 from gerund.encoders.engines import available_cores
-from gerund.errors import UsageError, VideoError
-from gerund.types import FloatArray, FrameArray, Track
+from gerund.errors import GerundError, UsageError, VideoError
+from gerund.types import FloatArray, FrameArray, IntArray, Track
 from gerund.video.reader import Video
+from gerund.video.transforms import Preparation
+from gerund.video.workers import Reading, Workers
 
 FrameProgress = Callable[[int, int], None]
 """Called with the number of frames done and the number in all, of the video at hand."""
@@ -46,19 +49,27 @@ class Extraction:
     time_error_s: float = 0.0
 
 
-def extract(video: Video, encoder: Encoder, *, dense: bool, progress: FrameProgress | None = None) -> Track:
+def extract(
+    video: Video,
+    encoder: Encoder,
+    *,
+    dense: bool,
+    workers: Workers | None = None,
+    progress: FrameProgress | None = None,
+) -> Track:
     """Encodes one video; memory does not depend on its length.
 
     Args:
         video: the file.
         encoder: what to encode with; it says which frames it needs.
         dense: the whole video in time order, or the few windows that tell what it shows.
+        workers: see `extract_many`.
         progress: told after every window.
 
     Raises:
         VideoError: the file cannot be read.
     """
-    (done,) = extract_many([video], [encoder], dense=dense, progress=progress)
+    (done,) = extract_many([video], [encoder], dense=dense, workers=workers, progress=progress)
     if done.error is not None:
         raise done.error
     return done.tracks[0]
@@ -71,6 +82,7 @@ def extract_many(
     dense: bool,
     decoders: int = 0,
     approximate: bool = False,
+    workers: Workers | None = None,
     progress: FrameProgress | None = None,
 ) -> Iterator[Extraction]:
     """Encodes videos with every encoder in one pass over each file.
@@ -85,35 +97,67 @@ def extract_many(
         decoders: how many videos are decoded at once; 0 takes one for every four cores.
         approximate: look at the keyframe nearest to each frame instead, for encoders of single frames. It decodes least
             and reports how far off it was. Files that cannot be sought in are read exactly.
+        workers: the processes that decode files, for callers who ask more than once; without, some are made for this
+            call. Videos that are in memory already, with the interface of `Video`, are read here.
         progress: told after every window of frames.
 
     Yields:
         One extraction for each video, in their order.
     """
     listed = list(videos)
-    pieces: queue.Queue[_Piece | _End] = queue.Queue(
-        maxsize=_QUEUED_BATCHES * max(encoder.batch for encoder in encoders)
-    )
-    stopped = threading.Event()
+    with (
+        nullcontext(workers) if workers else Workers() as decoding,
+        ThreadPoolExecutor(max_workers=decoders or max(1, available_cores() // 4), thread_name_prefix="decode") as pool,
+    ):
+        line = _Line(_QUEUED_BATCHES * max(encoder.batch for encoder in encoders))
+        try:
+            for number, video in enumerate(listed):
+                pool.submit(_decode, number, video, encoders, dense, approximate, decoding, line)
+            yield from _encode(listed, encoders, dense, line.pieces, progress)
+        finally:
+            line.stop()
+            pool.shutdown(cancel_futures=True)
 
-    def put(item: _Piece | _End) -> None:
-        while not stopped.is_set():
+
+class _Line:
+    """What leads from the decoding threads to the encoding one.
+
+    Args:
+        length: how many pieces may wait in it.
+    """
+
+    def __init__(self, length: int) -> None:
+        self.pieces: queue.Queue[_Piece | _End] = queue.Queue(maxsize=length)
+        self._readings: set[Reading] = set()
+        self._stopped = threading.Event()
+
+    def put(self, item: _Piece | _End) -> None:
+        """Waits until there is room.
+
+        Raises:
+            _StoppedError: nobody takes anything any more.
+        """
+        while not self._stopped.is_set():
             try:
-                return pieces.put(item, timeout=_POLL_S)
+                return self.pieces.put(item, timeout=_POLL_S)
             except queue.Full:
                 continue
         raise _StoppedError
 
-    with ThreadPoolExecutor(
-        max_workers=decoders or max(1, available_cores() // 4), thread_name_prefix="decode"
-    ) as pool:
+    @contextmanager
+    def fed_by(self, reading: Reading) -> Iterator[None]:
+        """Stopping the line stops this worker too."""
+        self._readings.add(reading)
         try:
-            for number, video in enumerate(listed):
-                pool.submit(_decode, number, video, encoders, dense, approximate, put)
-            yield from _encode(listed, encoders, dense, pieces, progress)
+            yield
         finally:
-            stopped.set()
-            pool.shutdown(cancel_futures=True)
+            self._readings.discard(reading)
+
+    def stop(self) -> None:
+        """Lets the threads leave, also those that wait for a worker."""
+        self._stopped.set()
+        for reading in tuple(self._readings):
+            reading.interrupt()
 
 
 @dataclass(frozen=True)
@@ -148,27 +192,64 @@ def _decode(
     encoders: Sequence[Encoder],
     dense: bool,
     approximate: bool,
-    put: Callable[[_Piece | _End], None],
+    workers: Workers,
+    line: _Line,
 ) -> None:
     try:
-        plans = [encoder.sample(video, dense=dense) for encoder in encoders]
-        time_error_s = 0.0
-        if approximate and len(video.keyframes):
-            moved = [nearest_keyframes(video, windows) for windows in plans]
-            plans = [windows for windows, _ in moved]
-            time_error_s = max(error_s for _, error_s in moved)
-        cutters = [_Cutter(encoder, windows) for encoder, windows in zip(encoders, plans, strict=True)]
-        needed = np.unique(np.concatenate([window.frames for windows in plans for window in windows]))
-        for done, (place, picture) in enumerate(video.frames(needed), 1):
-            for encoder, cutter in enumerate(cutters):
-                for window, frames in cutter.take(place, picture):
-                    put(_Piece(number, encoder, window, frames, done, len(needed)))
-        put(_End(number, plans, time_error_s=time_error_s))
+        with _opened(video, workers, line) as read:
+            plans = [encoder.sample(video, dense=dense) for encoder in encoders]
+            time_error_s = 0.0
+            if approximate and len(video.keyframes):
+                moved = [nearest_keyframes(video, windows) for windows in plans]
+                plans = [windows for windows, _ in moved]
+                time_error_s = max(error_s for _, error_s in moved)
+            needed = np.unique(np.concatenate([window.frames for windows in plans for window in windows]))
+            views = [_View(encoder, windows) for encoder, windows in zip(encoders, plans, strict=True)]
+            for done, (place, pictures) in enumerate(read(needed, views), 1):
+                for encoder, (view, picture) in enumerate(zip(views, pictures, strict=True)):
+                    if picture is None:
+                        continue
+                    for window, frames in view.take(place, picture):
+                        line.put(_Piece(number, encoder, window, frames, done, len(needed)))
+        line.put(_End(number, plans, time_error_s=time_error_s))
     except _StoppedError:
         pass
     except Exception as error:  # whatever breaks one video is that video's result
         with suppress(_StoppedError):
-            put(_End(number, error=error))
+            line.put(_End(number, error=error))
+
+
+_Read = Callable[[IntArray, Sequence["_View"]], Iterator[tuple[int, Sequence[FrameArray | None]]]]
+"""From frame numbers to each frame with its pictures: one for each view that looks at it, prepared."""
+
+
+@contextmanager
+def _opened(video: Video, workers: Workers, line: _Line) -> Iterator[_Read]:
+    """A file in the hands of a worker, which prepares the pictures where the encoders let it; or a video in memory."""
+    if isinstance(video, Video):
+        with workers.reading(video) as reading, line.fed_by(reading):
+            yield lambda numbers, views: _read_there(reading, numbers, views)
+    else:
+        yield lambda numbers, views: (
+            (number, [view.encoder.prepare(picture) if number in view.wanted else None for view in views])
+            for number, picture in video.frames(numbers)
+        )
+
+
+def _read_there(
+    reading: Reading, numbers: IntArray, views: Sequence[_View]
+) -> Iterator[tuple[int, Sequence[FrameArray | None]]]:
+    ways = list(dict.fromkeys(view.preparation for view in views))
+    wanted = {way: set[int]().union(*(view.wanted for view in views if view.preparation == way)) for way in ways}
+    for number, found in reading.pictures(numbers, {way: sorted(wanted[way]) for way in ways}):
+        yield number, [_of(view, number, found) for view in views]
+
+
+def _of(view: _View, number: int, found: Mapping[Preparation | None, FrameArray]) -> FrameArray | None:
+    if number not in view.wanted:
+        return None
+    picture = found[view.preparation]
+    return view.encoder.prepare(picture) if view.preparation is None else picture
 
 
 def nearest_keyframes(video: Video, windows: Sequence[Window]) -> tuple[list[Window], float]:
@@ -187,21 +268,26 @@ def nearest_keyframes(video: Video, windows: Sequence[Window]) -> tuple[list[Win
     return moved, float(distances_s.min(axis=1).max())
 
 
-class _Cutter:
-    """Cuts a stream of pictures into the windows of one encoder, keeping no more of them than the windows overlap."""
+class _View:
+    """What one encoder sees of a video: cuts a stream of pictures into its windows, keeping no more than they overlap.
+
+    Attributes:
+        encoder: whose view it is.
+        preparation: how its pictures are prepared where they are decoded; None where it does that itself.
+        wanted: the numbers of the frames it looks at.
+    """
 
     def __init__(self, encoder: Encoder, windows: list[Window]) -> None:
-        self._encoder = encoder
+        self.encoder = encoder
+        self.preparation: Preparation | None = getattr(encoder, "preparation", None)
+        self.wanted = {int(number) for window in windows for number in window.frames}
         self._windows = windows
-        self._wanted = {int(number) for window in windows for number in window.frames}
         self._ready: dict[int, FrameArray] = {}
         self._next = 0
 
     def take(self, number: int, picture: FrameArray) -> Iterator[tuple[int, FrameArray]]:
-        """Takes the next picture and gives the windows that it completes, with their numbers."""
-        if number not in self._wanted:
-            return
-        self._ready[number] = self._encoder.prepare(picture)
+        """Takes the next picture, prepared, and gives the windows that it completes, with their numbers."""
+        self._ready[number] = picture
         while self._next < len(self._windows) and int(self._windows[self._next].frames[-1]) <= number:
             yield self._next, np.stack([self._ready[int(place)] for place in self._windows[self._next].frames])
             self._next += 1
@@ -267,6 +353,8 @@ def _run(encoders: Sequence[Encoder], dense: bool, batch: list[_Piece], assembli
     encoder = encoders[batch[0].encoder]
     try:
         vectors = encoder.encode_windows(np.stack([piece.frames for piece in batch]), dense=dense)
+        if not np.isfinite(vectors).all():
+            raise GerundError(f"{encoder.name} gave numbers that are none (NaN or infinity); try --precision fp32")
         for piece, found in zip(batch, vectors, strict=True):
             assemblies[piece.video].vectors[piece.encoder, piece.window] = found
     except Exception as error:

@@ -125,6 +125,7 @@ class Resampled:
         self.name = encoder.name
         self.dim = encoder.dim
         self.logit_scale = encoder.logit_scale
+        self.preparation = getattr(encoder, "preparation", None)
         self.batch = max(1, encoder.batch // sampling.stride) if sampling.mean else encoder.batch
         self.sampling = sampling
         self._encoder = encoder

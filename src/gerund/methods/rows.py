@@ -179,6 +179,7 @@ class RowEncoder:
             threads=threads, engine=engine, precision=precision, device=device, progress=progress
         )
         self.name = f"i3d-{learner}"
+        self.preparation = self._conse.preparation
         rows, bias = i3d.classifier(i3d.load())
         self._own_rows = np.concatenate([rows, bias[:, None]], axis=1)
         kinetics = ClassSpace(read_vocabulary("kinetics400"))

@@ -1,34 +1,25 @@
-"""Frame-exact reading of video files with PyAV.
-
-A frame is named by its position in display order. Files whose packets fix that order are read by seeking
-(`gerund.video.planner`); all others are decoded from the start. Both give the same pictures.
-"""
+"""Video files, frame by frame: a frame is named by its position in display order."""
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Generator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
-from av.buffer import Buffer
 
 from gerund.errors import UsageError, VideoError
 from gerund.types import Clip, FloatArray64, FrameArray, IntArray
-from gerund.video.planner import Packet, Run, order_is_certain, plan_runs
+from gerund.video.index import Index
+from gerund.video.limits import Limits
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
+    from fractions import Fraction
+
+    from gerund.video.decoding import Decoder
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -53,31 +44,8 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Endings by which a folder is searched; a file named outright is tried whatever its ending."""
 
-_SKIPPABLE_CODECS = frozenset({"h264", "hevc"})
-"""Codecs whose decoder drops a frame that nothing refers to without decoding it."""
-
-_MISSING_FRAMES_ALLOWED = 2
-"""AVI writers commonly count one frame too many in the header; a larger gap means that the file was cut off."""
-
-
-@dataclass(frozen=True)
-class _Index:
-    """Where every frame is: built in one pass over the packets, or over the pictures where packets are not enough."""
-
-    times_s: FloatArray64
-    duration_s: float
-    fps: Fraction
-    width: int
-    height: int
-    stored_px: tuple[int, int]
-    """Width and height of the first picture before any turn; pictures of another size are scaled to it."""
-    stamps: tuple[int, ...] | None
-    """Timestamp of every frame in display order where the file can be read by seeking, else None."""
-    keyframes: tuple[int, ...]
-
-
-class _CannotSeekError(Exception):
-    """A seek did not land where the plan said; the file has to be decoded from the start."""
+_TIME_SLACK_S = 1e-6
+"""Half of nothing on screen, but more than the rounding of a timestamp that was printed with six digits."""
 
 
 class Video:
@@ -90,6 +58,7 @@ class Video:
 
     Args:
         path: the file.
+        limits: how large its pictures may be.
 
     Example:
         >>> clip = Video("match.mp4").read(times_s=[1.0, 2.0])  # doctest: +SKIP
@@ -97,8 +66,9 @@ class Video:
         (2, 240, 320, 3)
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, limits: Limits | None = None) -> None:
         self.path = Path(path)
+        self._limits = limits or Limits()
 
     def __repr__(self) -> str:
         return f"Video({str(self.path)!r})"
@@ -106,41 +76,40 @@ class Video:
     @property
     def num_frames(self) -> int:
         """How many frames the file really shows; headers are often off by one."""
-        return len(self._index.times_s)
+        return len(self.index.times_s)
 
     @property
     def times_s(self) -> FloatArray64:
         """When each frame is first shown: ``[num_frames]``, ascending, starting at 0."""
-        return self._index.times_s
+        return self.index.times_s
 
     @property
     def duration_s(self) -> float:
         """From the start of the first frame to the end of the last."""
-        return self._index.duration_s
+        return self.index.duration_s
 
     @property
     def fps(self) -> Fraction:
         """Average frame rate as the file states it."""
-        return self._index.fps
+        return self.index.fps
 
     @property
     def width(self) -> int:
         """Width of the picture as seen, in pixels."""
-        return self._index.width
+        return self.index.width
 
     @property
     def height(self) -> int:
         """Height of the picture as seen, in pixels."""
-        return self._index.height
+        return self.index.height
 
     @property
     def keyframes(self) -> IntArray:
         """Numbers of the frames that decode without any other, ascending; empty where the file cannot be sought in."""
-        stamps = self._index.stamps
+        stamps = self.index.stamps
         if stamps is None:
             return np.empty(0, np.int64)
-        shown = sorted(set(self._index.keyframes) & set(stamps))
-        return np.searchsorted(stamps, shown).astype(np.int64)
+        return np.searchsorted(stamps, np.intersect1d(self.index.keyframes, stamps)).astype(np.int64)
 
     def frames_at(self, times_s: Sequence[float] | FloatArray64) -> IntArray:
         """Numbers of the frames on screen at some moments; moments outside the video give its first or last frame."""
@@ -195,212 +164,31 @@ class Video:
                 f"{self.path}: asked for frame {wanted[0] if wanted[0] < 0 else wanted[-1]}, "
                 f"the video has frames 0 to {self.num_frames - 1}"
             )
+        from gerund.video.decoding import CannotSeekError
+
         done = 0
-        if self._index.stamps is not None:
+        if self.index.stamps is not None:
             try:
-                for item in self._frames_by_seeking(wanted, self._index.stamps):
+                for item in self._decoder.by_seeking(wanted, self.index):
                     yield item
                     done += 1
-            except (_CannotSeekError, VideoError):
+            except (CannotSeekError, VideoError):
                 pass  # decoding from the start tells whether the file is at fault or the seek
         if done < len(wanted):
-            yield from self._frames_from_start(wanted[done:])
-
-    def _frames_by_seeking(self, wanted: list[int], stamps: tuple[int, ...]) -> Iterator[tuple[int, FrameArray]]:
-        number_of = {stamps[i]: i for i in wanted}
-        runs = plan_runs([stamps[i] for i in wanted], stamps, self._index.keyframes)
-        with self._open() as (container, stream):
-            for run in runs:
-                expected = iter(run.pts)
-                for frame in _decode_run(container, stream, run):
-                    stamp = next(expected, None)
-                    if stamp is None or frame.pts != stamp:
-                        raise _CannotSeekError
-                    yield number_of[stamp], _picture(frame, self._index.stored_px)
-                if next(expected, None) is not None:
-                    raise _CannotSeekError
-
-    def _frames_from_start(self, wanted: list[int]) -> Iterator[tuple[int, FrameArray]]:
-        targets = iter(wanted)
-        target = next(targets, None)
-        if target is None:
-            return
-        stamps = self._index.stamps
-        with self._open() as (container, stream):
-            for number, frame in enumerate(container.decode(stream)):
-                if (number == target) if stamps is None else (frame.pts == stamps[target]):
-                    yield target, _picture(frame, self._index.stored_px)
-                    target = next(targets, None)
-                    if target is None:
-                        return
-        raise VideoError(self.path, f"decoding stopped before frame {target}; the file is damaged or has changed")
+            yield from self._decoder.from_start(wanted[done:], self.index)
 
     @cached_property
-    def _index(self) -> _Index:
-        with self._open() as (container, stream):
-            name, codec = container.format.name, stream.codec_context.codec.canonical_name
-            base = stream.time_base or Fraction(1, 1000)
-            fps = stream.average_rate or stream.guessed_rate or Fraction(25)
-            promised = stream.frames
-            packets: list[Packet] = []
-            last: tuple[float, int] = (-np.inf, 0)
-            for packet in container.demux(stream):
-                if packet.size:
-                    packets.append(Packet(packet.pts, packet.is_keyframe, packet.is_discard))
-                    if packet.pts is not None and not packet.is_discard:
-                        last = max(last, (packet.pts, packet.duration or 0))
-        if promised - len(packets) > _MISSING_FRAMES_ALLOWED:
-            self._require_stored(promised)
-        with self._open() as (container, stream):
-            if order_is_certain(packets, name, codec):
-                stamps = sorted(p.pts for p in packets if p.pts is not None and not p.is_discard)
-                last_duration = last[1]
-                first = next(container.decode(stream), None)
-                count = len(stamps) if first is not None else 0
-                seekable = True
-            else:
-                stamps, count, first, last_duration = [], 0, None, 0
-                for frame in container.decode(stream):
-                    first = first or frame
-                    count += 1
-                    last_duration = frame.duration or 0
-                    if frame.pts is not None:
-                        stamps.append(frame.pts)
-                seekable = False
-            if first is None:
-                raise VideoError(self.path, "it holds no picture (0 frames could be decoded)")
-            stored_px = first.width, first.height
-            rows, columns = _picture(first, stored_px).shape[:2]
-        ascending = len(stamps) == count and all(a < b for a, b in pairwise(stamps))
-        if ascending:
-            times_s = (np.array(stamps, np.float64) - stamps[0]) * float(base)
-        else:
-            times_s = np.arange(count) / float(fps)
-        last_s = last_duration * float(base) if ascending and last_duration else 1 / float(fps)
-        return _Index(
-            times_s=times_s,
-            duration_s=float(times_s[-1] + last_s),
-            fps=Fraction(fps),
-            width=columns,
-            height=rows,
-            stored_px=stored_px,
-            stamps=tuple(stamps) if seekable else None,
-            keyframes=tuple(sorted(p.pts for p in packets if p.is_keyframe and p.pts is not None)),
-        )
+    def index(self) -> Index:
+        """Where its frames are, found in one pass over the file, or by whoever has made that pass already."""
+        return self._decoder.build_index()
 
-    def _require_stored(self, promised: int) -> None:
-        """Tells a file that was cut off from one that shows only a part of what it stores (a trim without re-encoding).
+    @property
+    def steps(self) -> int:
+        """How many packets and pictures were met so far; who watches a long question sees whether there is progress."""
+        return self._decoder.steps
 
-        Raises:
-            VideoError: the file holds fewer frames than its header promises.
-        """
-        with self._open({"ignore_editlist": "1"}) as (container, stream):
-            stored = [packet.dts for packet in container.demux(stream) if packet.size]
-            if container.format.name == "avi":
-                # AVI headers count slots of equal length, which may be empty; the timestamps are numbers of slots.
-                present = max((dts + 1 for dts in stored if dts is not None), default=0)
-            else:
-                present = len(stored)
-        if promised - present > _MISSING_FRAMES_ALLOWED:
-            raise VideoError(
-                self.path,
-                f"the file is cut off: its header promises {promised} frames and {present} are there; "
-                "fetch it again, or re-encode the readable part",
-            )
+    @cached_property
+    def _decoder(self) -> Decoder:
+        from gerund.video.decoding import Decoder
 
-    @contextmanager
-    def _open(self, options: dict[str, str] | None = None) -> Iterator[tuple[InputContainer, VideoStream]]:
-        """Opens the file on its first video stream and turns every failure inside into a VideoError."""
-        try:
-            if self.path.is_dir():
-                raise VideoError(self.path, "it is a folder, not a video file")
-            if self.path.stat().st_size == 0:
-                raise VideoError(self.path, "the file is empty (0 bytes)")
-            # The prefix keeps FFmpeg from taking the part before a colon for a protocol.
-            with av.open(f"file:{self.path}", metadata_errors="replace", options=options) as container:
-                if container.format.name == "tty":
-                    raise VideoError(self.path, "it is a text file, not a video")
-                pictures = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
-                if not pictures:
-                    raise VideoError(self.path, "it holds no video stream (is it a sound file?)")
-                stream = pictures[0]
-                if not stream.codec_context:
-                    raise VideoError(self.path, "its video is in a format that FFmpeg has no decoder for")
-                stream.thread_type = "NONE"
-                yield container, stream
-        except (av.error.FFmpegError, OSError) as error:
-            raise VideoError(self.path, _reason(error)) from error
-
-
-_ERRNOS_OF_DAMAGE = frozenset({errno.EPERM, errno.EIO, errno.EINVAL})
-"""What FFmpeg's demuxers also report for files that break off; alone it reads as a fault of the machine."""
-
-_TIME_SLACK_S = 1e-6
-"""Half of nothing on screen, but more than the rounding of a timestamp that was printed with six digits."""
-
-
-def _decode_run(container: InputContainer, stream: VideoStream, run: Run) -> Iterator[VideoFrame]:
-    """Decodes one run of the plan and yields its wanted frames.
-
-    Raises:
-        _CannotSeekError: the container did not land on a keyframe at or before the planned one, or the picture of that
-            keyframe does not come out. The latter happens with intra refresh, where what is marked as a keyframe only
-            starts a gradual recovery, and with files that mark every packet as a keyframe.
-    """
-    if run.seek_pts is not None:
-        container.seek(run.seek_pts, stream=stream, backward=True)
-    wanted = set(run.pts)
-    left = len(wanted)
-    skippable = stream.codec_context.codec.canonical_name in _SKIPPABLE_CODECS
-    landing = run.seek_pts is not None
-    entry_pts: int | None = None
-    for packet in container.demux(stream):
-        if landing and entry_pts is None and packet.size:
-            if not packet.is_keyframe or packet.pts is None or packet.pts > run.pts[0]:
-                raise _CannotSeekError
-            entry_pts = packet.pts
-        if skippable:
-            stream.codec_context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
-        for frame in packet.decode():
-            if landing and entry_pts is not None and frame.pts is not None and frame.pts >= entry_pts:
-                if frame.pts != entry_pts or not frame.key_frame:
-                    raise _CannotSeekError
-                landing = False
-            if frame.pts in wanted:
-                yield frame
-                left -= 1
-                if left == 0:
-                    return
-
-
-def _picture(frame: VideoFrame, stored_px: tuple[int, int]) -> FrameArray:
-    """The frame as full-range RGB, uint8 ``[H, W, 3]``, turned and mirrored the way it is meant to be seen."""
-    width, height = stored_px
-    picture = np.asarray(frame.to_ndarray(format="rgb24", width=width, height=height), np.uint8)
-    quarter_turns = round(frame.rotation / 90) % 4
-    turned = np.rot90(picture, quarter_turns) if quarter_turns else picture
-    return np.ascontiguousarray(np.flip(turned, quarter_turns % 2) if _is_mirrored(frame) else turned)
-
-
-def _is_mirrored(frame: VideoFrame) -> bool:
-    """True when the file asks for a mirror image as well: `VideoFrame.rotation` only tells where its right goes."""
-    try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:
-        # PyAV before version 19 stumbles over every kind of side data that it has no name for.
-        return False
-    if not isinstance(matrix, Buffer):
-        return False
-    right_x, right_y, _, down_x, down_y = np.frombuffer(bytes(matrix), np.int32)[:5].astype(np.float64)
-    return bool(right_x * down_y < right_y * down_x)
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    if isinstance(error, av.error.InvalidDataError):
-        return "it cannot be decoded (not a video, or damaged)"
-    if isinstance(error, av.error.EOFError):
-        return "it ends before the first picture (cut off, or damaged)"
-    if isinstance(error, av.error.FFmpegError) and error.errno in _ERRNOS_OF_DAMAGE:
-        return f"it cannot be decoded (not a video, or damaged; FFmpeg says: {text})"
-    return str(text)
+        return Decoder(self.path, self._limits)

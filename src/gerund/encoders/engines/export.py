@@ -17,8 +17,9 @@ from gerund.encoders.engines import available_cores, compile_graph, require
 from gerund.encoders.engines.agreement import Agreement, Inputs, compare, sample_inputs
 from gerund.encoders.graph import Array, Graph
 from gerund.errors import GerundError, UsageError
-from gerund.types import FloatArray, FrameArray
+from gerund.types import FloatArray
 from gerund.video.reader import Video
+from gerund.video.workers import Workers
 
 Format = Literal["onnx", "openvino"]
 TOLERANCE = 1e-3
@@ -116,9 +117,10 @@ def real_inputs(encoder: Encoder, graph: Graph, video: Path) -> list[Inputs]:
     if [spec["dtype"] for spec in specs] != ["uint8"]:
         return []
     opened = Video(video)
-    windows = [window.frames for window in encoder.sample(opened, dense=False)][:_REAL_WINDOWS]
-    numbers = np.unique(np.concatenate(windows))
-    frames: dict[int, FrameArray] = {n: encoder.prepare(picture) for n, picture in opened.frames(numbers)}
+    with Workers() as workers, workers.reading(opened) as reading:
+        windows = [window.frames for window in encoder.sample(opened, dense=False)][:_REAL_WINDOWS]
+        numbers = np.unique(np.concatenate(windows))
+        frames = {n: encoder.prepare(found[None]) for n, found in reading.pictures(numbers, {None: numbers.tolist()})}
     stacks = [np.stack([frames[int(number)] for number in window]) for window in windows]
     return [(stack[None],) if len(specs[0]["shape"]) == 5 else (stack,) for stack in stacks]
 

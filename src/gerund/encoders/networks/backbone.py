@@ -19,7 +19,7 @@ from gerund.encoders.weights.checkpoint import Checkpoint, read_checkpoint, weig
 from gerund.encoders.weights.legacy import MAGIC, read_legacy
 from gerund.errors import AssetError, UsageError
 from gerund.types import FloatArray, FrameArray, IntArray
-from gerund.video.transforms import resize_short_side
+from gerund.video.transforms import Preparation
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -129,30 +129,6 @@ def normalise(graph: Graph, frames: Tensor, mean: Sequence[float], std: Sequence
     return normalised
 
 
-def square(frame: FrameArray, short_px: int, size_px: int, *, bicubic: bool = False) -> FrameArray:
-    """A picture's shorter side scaled to `short_px`, then its central square, placed as torchvision places it.
-
-    torchvision rounds an odd remainder half to even, `gerund.video.transforms.centre_crop` always rounds down.
-
-    Args:
-        frame: uint8 ``[H, W, 3]``.
-        short_px: shorter side after scaling.
-        size_px: side of the square, at most `short_px`.
-        bicubic: scale with bicubic instead of bilinear interpolation, both with antialiasing.
-
-    Returns:
-        uint8 ``[size_px, size_px, 3]``.
-
-    Example:
-        >>> picture = np.broadcast_to(np.arange(455, dtype=np.uint8)[None, :, None], (256, 455, 3))
-        >>> int(square(picture, 256, 224)[0, 0, 0])  # (455 - 224) / 2 = 115.5
-        116
-    """
-    resized = resize_short_side(frame, short_px, bicubic=bicubic)
-    top, left = (round((side - size_px) / 2) for side in resized.shape[:2])
-    return resized[top : top + size_px, left : left + size_px]
-
-
 class Backbone:
     """A network from frames to vectors, ready to run.
 
@@ -193,9 +169,14 @@ class Backbone:
         """Which frames of a video to look at: ``[N]`` pictures or ``[N, T]`` clips."""
         raise NotImplementedError
 
+    @property
+    def preparation(self) -> Preparation:
+        """What is done to the pixels of a picture; an odd remainder of the cut goes where torchvision has it."""
+        return Preparation(self.size_px, self.short_px, self.bicubic, half_even=True)
+
     def prepare(self, picture: FrameArray) -> FrameArray:
         """One decoded picture ``[H, W, 3]`` as the network wants it, uint8 ``[size_px, size_px, 3]``."""
-        return square(picture, self.short_px, self.size_px, bicubic=self.bicubic)
+        return self.preparation(picture)
 
     def __call__(self, frames: FrameArray) -> FloatArray:
         """Prepared pictures ``[N, h, w, 3]`` or clips ``[N, T, h, w, 3]`` to vectors, float32 ``[N, D]``.

@@ -1,0 +1,183 @@
+"""Decoding outside this process: a file that crashes, hangs or swells costs one worker, and its video a reason."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from gerund.errors import UsageError
+from gerund.types import FrameArray, IntArray
+from gerund.video.limits import Limits
+from gerund.video.process import Process, WorkerLostError
+from gerund.video.reader import Video
+from gerund.video.transforms import Preparation
+
+_T = TypeVar("_T")
+
+
+class Workers:
+    """Processes that decode, each for one video at a time; they start when they are needed and stay for the next.
+
+    Safe to use from several threads. A worker that dies or runs out of memory is replaced; a video that was not its
+    first is then tried once more in a fresh one, so that no video pays for its predecessors.
+
+    Args:
+        limits: what one video may cost.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._idle: list[Process] = []
+        self._all: set[Process] = set()
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def warm_up(self) -> None:
+        """Starts a worker now, so that it gets ready while this process does something else."""
+        self.give_back(self.take())
+
+    @contextmanager
+    def reading(self, video: Video) -> Iterator[Reading]:
+        """Puts a video into the hands of a worker; from then on it knows where its frames are.
+
+        Raises:
+            VideoError: it cannot be read within the limits.
+        """
+        reading = Reading(self, video)
+        try:
+            reading.learn()
+            yield reading
+        finally:
+            reading.leave()
+
+    def preview(self, path: Path, *, most_bytes: int) -> tuple[str, bytes]:
+        """A video as a browser plays it.
+
+        Args:
+            path: the file.
+            most_bytes: a larger file is replaced by a small copy of its pictures, even if browsers would play it.
+
+        Returns:
+            Its media type and its bytes.
+
+        Raises:
+            VideoError: it cannot be read within the limits.
+        """
+        reading = Reading(self, Video(path))
+        try:
+            kind, content = reading.ask(lambda process: process.preview(path, most_bytes))
+        finally:
+            reading.leave()
+        return kind, content or path.read_bytes()
+
+    def take(self, *, fresh: bool = False) -> Process:
+        """A worker for one video; a fresh one has never seen another."""
+        with self._lock:
+            if self._closed:
+                raise UsageError("these workers were closed; make new ones")
+            if self._idle and not fresh:
+                return self._idle.pop()
+            process = Process(self.limits)
+            self._all.add(process)
+            return process
+
+    def give_back(self, process: Process) -> None:
+        """Keeps a worker for the next video, or ends it where it cannot be trusted with one."""
+        with self._lock:
+            if process.is_fit and not self._closed:
+                self._idle.append(process)
+                return
+            self._all.discard(process)
+        process.end()
+
+    def close(self) -> None:
+        """Ends all of them, also those at work."""
+        with self._lock:
+            self._closed = True
+            leaving, self._all, self._idle = list(self._all), set(), []
+        for process in leaving:
+            process.end()
+
+
+class Reading:
+    """One video in the hands of a worker; made by `Workers.reading`."""
+
+    def __init__(self, workers: Workers, video: Video) -> None:
+        self._workers = workers
+        self._video = video
+        self._process = workers.take()
+        self._interrupted = False
+
+    def learn(self) -> None:
+        """Lets the worker find out where the frames are, and the video know it."""
+        vars(self._video)["index"] = self.ask(lambda process: process.index(self._video.path))
+
+    def pictures(
+        self, numbers: Sequence[int] | IntArray, preparations: Mapping[Preparation | None, Sequence[int]]
+    ) -> Iterator[tuple[int, dict[Preparation | None, FrameArray]]]:
+        """Decodes frames one at a time, in constant memory.
+
+        Args:
+            numbers: frame numbers, strictly ascending.
+            preparations: ways to prepare pictures, None for whole ones, each with the frames to prepare so.
+
+        Yields:
+            The number of a frame with its pictures, uint8 ``[h, w, 3]``.
+
+        Raises:
+            VideoError: it cannot be read within the limits.
+        """
+        wanted, done = np.asarray(numbers, np.int64), 0
+        asked = np.stack([np.isin(wanted, list(of_way)) for of_way in preparations.values()], axis=1)
+        while True:
+            try:
+                for item in self._process.pictures(self._video, wanted[done:], list(preparations), asked[done:]):
+                    done += 1
+                    yield item
+                return
+            except WorkerLostError as loss:
+                self._replace(loss)
+                self.learn()
+
+    def ask(self, question: Callable[[Process], _T]) -> _T:
+        """Asks the worker, and where that was lost after serving others, a fresh one."""
+        try:
+            return question(self._process)
+        except WorkerLostError as loss:
+            self._replace(loss)
+            return question(self._process)
+
+    def interrupt(self) -> None:
+        """Ends the work from another thread; who waits for a picture gets an error."""
+        self._interrupted = True
+        if not self._process.is_fit:
+            self._process.end()
+
+    def leave(self) -> None:
+        """Gives the worker back."""
+        self._workers.give_back(self._process)
+
+    def _replace(self, loss: WorkerLostError) -> None:
+        """Takes a fresh worker in place of a lost one.
+
+        Raises:
+            WorkerLostError: this video was the first of the lost one, so it is at fault itself.
+        """
+        if self._process.served <= 1 or self._interrupted:
+            raise loss
+        self._workers.give_back(self._process)
+        self._process = self._workers.take(fresh=True)

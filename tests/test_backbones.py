@@ -20,6 +20,7 @@ from gerund.encoders.weights.checkpoint import Checkpoint
 from gerund.encoders.weights.legacy import read_legacy
 from gerund.errors import AssetError, UsageError
 from gerund.video.reader import Video
+from gerund.video.transforms import Preparation
 
 torch = pytest.importorskip("torch", reason="the networks are compared with torch")
 F = torch.nn.functional
@@ -522,9 +523,10 @@ def test_folding_equals_convolution_then_batch_normalisation():
 def test_square_is_where_torchvision_puts_it():
     """A remainder of 231 begins at 116 and one of 117 at 58: halves go to the even side."""
     columns = np.broadcast_to(np.arange(455, dtype=np.int64)[None, :, None] % 256, (256, 455, 3)).astype(np.uint8)
-    assert backbone.square(columns, 256, 224)[0, 0, 0] == 116
-    assert backbone.square(columns[:, :341], 256, 224)[0, 0, 0] == 58
-    assert backbone.square(columns, 128, 112).shape == (112, 112, 3)
+    assert Preparation(224, 256, half_even=True)(columns)[0, 0, 0] == 116
+    assert Preparation(224, 256, half_even=True)(columns[:, :341])[0, 0, 0] == 58
+    assert Preparation(224, 256)(columns)[0, 0, 0] == 115
+    assert Preparation(112, 128, half_even=True)(columns).shape == (112, 112, 3)
 
 
 def test_a_loaded_backbone_checks_its_frames(tmp_path):

@@ -18,6 +18,7 @@ from gerund.errors import UsageError
 from gerund.features import FeatureStore, Resampled, Sampling, extract
 from gerund.video import Video
 from gerund.video.sampling import segment_centres
+from gerund.video.workers import Reading
 from painted import RECIPES, read_paint
 from stub import ColourEncoder, write_colours
 
@@ -79,9 +80,9 @@ def videos(tmp_path):
 def decoded(monkeypatch):
     """The files whose frames were decoded, in order."""
     passes = []
-    original = Video.frames
+    original = Reading.pictures
     monkeypatch.setattr(
-        Video, "frames", lambda self, places: (passes.append(self.path.stem), original(self, places))[1]
+        Reading, "pictures", lambda self, *asked: (passes.append(self.video.path.stem), original(self, *asked))[1]
     )
     return passes
 

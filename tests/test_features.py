@@ -11,6 +11,7 @@ from gerund.encoders.base import Window
 from gerund.errors import VideoError
 from gerund.features import extract, extract_many
 from gerund.video import Video
+from gerund.video.workers import Reading, Workers
 from stub import ColourEncoder, write_colours
 
 
@@ -33,6 +34,13 @@ class Half(Watched):
 
 
 @pytest.fixture(scope="module")
+def workers():
+    """Processes that decode, kept for all tests that look at the results alone."""
+    with Workers() as kept:
+        yield kept
+
+
+@pytest.fixture(scope="module")
 def paths(tmp_path_factory):
     """Five short videos of different colours and lengths; each second of eight frames makes two dense windows."""
     folder = tmp_path_factory.mktemp("videos")
@@ -42,12 +50,13 @@ def paths(tmp_path_factory):
 
 @pytest.mark.parametrize("decoders", [1, 2, 4])
 @pytest.mark.parametrize("batch", [1, 3, 50])
-def test_spreading_the_work_changes_nothing(paths, decoders, batch):
+def test_spreading_the_work_changes_nothing(paths, workers, decoders, batch):
     """Whatever the batch size and the number of decoders, each video has the track it has alone, in the order given."""
-    done = list(extract_many([Video(p) for p in paths], [Watched(batch)], dense=True, decoders=decoders))
+    videos = [Video(p) for p in paths]
+    done = list(extract_many(videos, [Watched(batch)], dense=True, decoders=decoders, workers=workers))
     assert [item.video.path for item in done] == paths
     for path, item in zip(paths, done, strict=True):
-        alone = extract(Video(path), Watched(1), dense=True)
+        alone = extract(Video(path), Watched(1), dense=True, workers=workers)
         np.testing.assert_allclose(item.tracks[0].vectors, alone.vectors, atol=1e-6)
         np.testing.assert_array_equal(item.tracks[0].spans_s, alone.spans_s)
 
@@ -67,23 +76,24 @@ def test_windows_of_different_lengths_never_share_a_batch(paths):
     assert all(item.error is None for item in done)
 
 
-def test_one_decode_feeds_several_encoders(paths, monkeypatch):
+def test_one_decode_feeds_several_encoders(paths, workers, monkeypatch):
     """Two encoders that want different frames get them from one pass over each file."""
     passes = []
-    original = Video.frames
+    original = Reading.pictures
 
-    def frames(self, indices):
-        passes.append(self.path)
-        return original(self, indices)
+    def pictures(self, numbers, preparations):
+        passes.append(self.video.path)
+        return original(self, numbers, preparations)
 
-    monkeypatch.setattr(Video, "frames", frames)
+    monkeypatch.setattr(Reading, "pictures", pictures)
     first, second = Watched(3, "first"), Half(5, "second")
     done = list(extract_many([Video(p) for p in paths], [first, second], dense=True))
     assert sorted(passes) == sorted(paths)
     for path, item in zip(paths, done, strict=True):
         assert [track.encoder for track in item.tracks] == ["first", "second"]
         for encoder, track in zip((first, second), item.tracks, strict=True):
-            np.testing.assert_allclose(track.vectors, extract(Video(path), encoder, dense=True).vectors, atol=1e-6)
+            alone = extract(Video(path), encoder, dense=True, workers=workers)
+            np.testing.assert_allclose(track.vectors, alone.vectors, atol=1e-6)
 
 
 def test_a_broken_video_costs_only_itself(paths, tmp_path):
@@ -99,21 +109,21 @@ def test_a_broken_video_costs_only_itself(paths, tmp_path):
 
 def test_a_video_that_breaks_half_way(paths, monkeypatch):
     """A file whose decoding stops in the middle is an error, also when some of its windows went through."""
-    original = Video.frames
+    original = Reading.pictures
 
-    def frames(self, indices):
-        for number, item in enumerate(original(self, indices)):
-            if self.path == paths[3] and number == 13:
-                raise VideoError(self.path, "it breaks here")
+    def pictures(self, *asked):
+        for number, item in enumerate(original(self, *asked)):
+            if self.video.path == paths[3] and number == 13:
+                raise VideoError(self.video.path, "it breaks here")
             yield item
 
-    monkeypatch.setattr(Video, "frames", frames)
+    monkeypatch.setattr(Reading, "pictures", pictures)
     done = list(extract_many([Video(p) for p in paths], [Watched(1)], dense=True))
     assert [str(item.error or "") for item in done] == ["", "", "", f"{paths[3]}: it breaks here", ""]
 
 
-def test_a_worker_that_dies_of_anything(paths, monkeypatch):
-    """An error that nobody foresaw inside a decoding thread becomes that video's result."""
+def test_an_encoder_that_cannot_prepare_a_picture(paths, monkeypatch):
+    """An error that nobody foresaw while pictures are prepared becomes that video's result."""
     original = Watched.prepare
 
     def prepare(self, picture):
@@ -200,8 +210,8 @@ def test_approximate_frames_are_the_nearest_keyframes(tmp_path, monkeypatch):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     asked = []
-    original = Video.frames
-    monkeypatch.setattr(Video, "frames", lambda self, indices: (asked.extend(indices), original(self, indices))[1])
+    original = Reading.pictures
+    monkeypatch.setattr(Reading, "pictures", lambda self, *given: (asked.extend(given[0]), original(self, *given))[1])
     assert Video(path).keyframes.tolist() == [0, 20, 40, 60, 80]
     (done,) = extract_many([Video(path)], [Half(4)], dense=True, approximate=True)
     assert asked == [0, 20, 40, 60, 80]

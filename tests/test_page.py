@@ -11,9 +11,11 @@ import av
 import numpy as np
 import pytest
 
-from gerund.page import Located, data_url, encode_preview, write_page
+from gerund.page import Located, data_url, write_page
 from gerund.types import Segment, Segments
 from gerund.video import Video
+from gerund.video.preview import encode_preview
+from gerund.video.workers import Workers
 from stub import write_colours
 
 
@@ -52,7 +54,8 @@ def test_what_browsers_cannot_play_becomes_a_preview(tmp_path):
             picture = np.full((50, 66, 3), level, np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
-    kind, content = embedded(data_url(source))
+    with Workers() as workers:
+        kind, content = embedded(data_url(source, workers))
     assert kind == "video/mp4"
     target = tmp_path / "preview.mp4"
     target.write_bytes(content)
@@ -73,7 +76,7 @@ def test_a_preview_is_small_and_even(tmp_path):
             picture = np.zeros((721, 1000, 3), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
-    with av.open(io.BytesIO(encode_preview(source))) as container:
+    with av.open(io.BytesIO(encode_preview(Video(source)))) as container:
         stream = container.streams.video[0]
         assert (stream.width, stream.height) == (498, 360)
         assert stream.codec_context.pix_fmt == "yuv420p"

@@ -16,7 +16,7 @@ import pytest
 from gerund.encoders.base import Window
 from gerund.errors import GerundError, UsageError, VideoError
 from gerund.features import extract
-from gerund.video import Video, reader
+from gerund.video import Video, decoding, media
 from gerund.video.planner import Run
 from painted import (
     RECIPES,
@@ -109,7 +109,7 @@ def test_every_way_of_reading_gives_the_bits_of_a_plain_decoder(name, painted_fi
 def test_frames_around_every_keyframe_are_found_by_seeking(name, painted_file, monkeypatch):
     """Where the reader says that it can seek it does: no file of these kinds falls back to decoding from its start."""
     video, plain = Video(painted_file(name)), decode_plainly(painted_file(name))
-    monkeypatch.setattr(Video, "_frames_from_start", lambda *_: pytest.fail("decoded from the start"))
+    monkeypatch.setattr(decoding.Decoder, "from_start", lambda *_: pytest.fail("decoded from the start"))
     with av.open(str(video.path)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
     shown = sorted(packet.pts for packet in packets)
@@ -403,7 +403,7 @@ def broken_file(tmp_path, painted_file):
     ("kind", "reason"),
     [
         ("empty", "empty"),
-        ("text", "cannot be decoded"),
+        ("text", "text file"),
         ("ansi_text", "text file"),
         ("noise", "cannot be decoded|no video"),
         ("zeros", "cannot be decoded|no video"),
@@ -571,7 +571,7 @@ def test_a_seek_that_fails_or_lands_wrong_changes_nothing(seek, name, painted_fi
     """Whatever a container does when told to seek, the frames that come back are the ones asked for, each once."""
     plain = decode_plainly(painted_file(name))
     really_open = av.open
-    monkeypatch.setattr(reader.av, "open", lambda *given, **named: _Container(really_open(*given, **named), seek))
+    monkeypatch.setattr(media.av, "open", lambda *given, **named: _Container(really_open(*given, **named), seek))
     video = Video(painted_file(name))
     for wanted in ([75], [40, 42, 80], list(range(35, 90))):
         np.testing.assert_array_equal(video.read(wanted).frames, plain[wanted])
@@ -581,7 +581,7 @@ def test_a_plan_that_fails_half_way_gives_each_frame_once(painted_file, monkeypa
     """When only the second seek lands wrong, the frames already given are not given again."""
     video = Video(painted_file("h264_mp4"))
     monkeypatch.setattr(
-        reader,
+        decoding,
         "plan_runs",
         lambda targets, stamps, keyframes: [Run(None, tuple(targets[:3])), Run(keyframes[-1], tuple(targets[3:]))],
     )
@@ -598,7 +598,7 @@ def test_a_file_that_calls_every_packet_a_keyframe_is_read_right(name, painted_f
     path = tmp_path / "no_table.mp4"
     path.write_bytes(painted_file(name).read_bytes().replace(b"stss", b"free"))
     video, plain = Video(path), decode_plainly(path)
-    assert "hevc" not in name or len(video._index.keyframes) == video.num_frames
+    assert "hevc" not in name or len(video.index.keyframes) == video.num_frames
     for i in (89, 45, 31, 30, 29, 1):
         np.testing.assert_array_equal(video.read([i]).frames[0], plain[i], err_msg=f"frame {i}")
 

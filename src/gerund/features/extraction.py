@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from weakref import WeakSet
 
 import numpy as np
 
@@ -128,7 +129,7 @@ class _Line:
 
     def __init__(self, length: int) -> None:
         self.pieces: queue.Queue[_Piece | _End] = queue.Queue(maxsize=length)
-        self._readings: set[Reading] = set()
+        self._readings: WeakSet[Reading] = WeakSet()
         self._stopped = threading.Event()
 
     def put(self, item: _Piece | _End) -> None:
@@ -144,14 +145,15 @@ class _Line:
                 continue
         raise _StoppedError
 
-    @contextmanager
-    def fed_by(self, reading: Reading) -> Iterator[None]:
-        """Stopping the line stops this worker too."""
+    def feed(self, reading: Reading) -> None:
+        """From now on stopping the line stops this worker too.
+
+        Raises:
+            _StoppedError: it is stopped already.
+        """
         self._readings.add(reading)
-        try:
-            yield
-        finally:
-            self._readings.discard(reading)
+        if self._stopped.is_set():
+            raise _StoppedError
 
     def stop(self) -> None:
         """Lets the threads leave, also those that wait for a worker."""
@@ -227,7 +229,7 @@ _Read = Callable[[IntArray, Sequence["_View"]], Iterator[tuple[int, Sequence[Fra
 def _opened(video: Video, workers: Workers, line: _Line) -> Iterator[_Read]:
     """A file in the hands of a worker, which prepares the pictures where the encoders let it; or a video in memory."""
     if isinstance(video, Video):
-        with workers.reading(video) as reading, line.fed_by(reading):
+        with workers.reading(video, begun=line.feed) as reading:
             yield lambda numbers, views: _read_there(reading, numbers, views)
     else:
         yield lambda numbers, views: (

@@ -31,6 +31,8 @@ _ERRNOS_OF_DAMAGE = frozenset({errno.EPERM, errno.EIO, errno.EINVAL})
 """What FFmpeg's demuxers also report for files that break off; alone it reads as a fault of the machine."""
 
 _SNIFFED_BYTES = 4096
+_BETWEEN_WORDS = set(" \t\n\r")
+_NOT_IN_TEXT = {chr(code) for code in range(32)} - _BETWEEN_WORDS - set("\f\x1b")
 _REFERENCES = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<asx", b"v=0\r\n", b"v=0\n")
 
 
@@ -118,7 +120,5 @@ def _other_kind(path: Path) -> str | None:
         text = start[: -4 if len(start) == _SNIFFED_BYTES else None].decode()  # the cut may go through a letter
     except UnicodeDecodeError:
         return None
-    return "it is a text file, not a video" if text.isprintable() or not set(text) & _NOT_IN_TEXT else None
-
-
-_NOT_IN_TEXT = {chr(code) for code in range(32)} - set("\t\n\r\f\x1b")
+    is_text = not set(text) & _NOT_IN_TEXT and bool(set(text) & _BETWEEN_WORDS)
+    return "it is a text file, not a video" if is_text else None

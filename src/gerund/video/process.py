@@ -143,11 +143,14 @@ class Process:
         self.is_fit = True
         return str(answer.fields["type"]), answer.body
 
-    def end(self) -> None:
-        """Ends it at once; nothing that it does has to be finished."""
+    def kill(self) -> None:
+        """Ends it at once, from any thread; nothing that it does has to be finished."""
         self.is_fit = False
-        if self._process.poll() is None:
-            self._process.kill()
+        self._process.kill()
+
+    def end(self) -> None:
+        """Ends it and gives back what it held."""
+        self.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:

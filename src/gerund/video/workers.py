@@ -51,14 +51,20 @@ class Workers:
         self.give_back(self.take())
 
     @contextmanager
-    def reading(self, video: Video) -> Iterator[Reading]:
+    def reading(self, video: Video, *, begun: Callable[[Reading], None] | None = None) -> Iterator[Reading]:
         """Puts a video into the hands of a worker; from then on it knows where its frames are.
+
+        Args:
+            video: the file.
+            begun: told before the worker does anything, by whoever may want to interrupt it.
 
         Raises:
             VideoError: it cannot be read within the limits.
         """
         reading = Reading(self, video)
         try:
+            if begun:
+                begun(reading)
             reading.learn()
             yield reading
         finally:
@@ -114,17 +120,22 @@ class Workers:
 
 
 class Reading:
-    """One video in the hands of a worker; made by `Workers.reading`."""
+    """One video in the hands of a worker; made by `Workers.reading`.
+
+    Attributes:
+        video: it knows where its frames are.
+    """
 
     def __init__(self, workers: Workers, video: Video) -> None:
         self._workers = workers
-        self._video = video
+        self.video = video
         self._process = workers.take()
-        self._interrupted = False
+        self._interrupted = self._left = False
+        self._changing = threading.Lock()
 
     def learn(self) -> None:
         """Lets the worker find out where the frames are, and the video know it."""
-        vars(self._video)["index"] = self.ask(lambda process: process.index(self._video.path))
+        vars(self.video)["index"] = self.ask(lambda process: process.index(self.video.path))
 
     def pictures(
         self, numbers: Sequence[int] | IntArray, preparations: Mapping[Preparation | None, Sequence[int]]
@@ -145,7 +156,7 @@ class Reading:
         asked = np.stack([np.isin(wanted, list(of_way)) for of_way in preparations.values()], axis=1)
         while True:
             try:
-                for item in self._process.pictures(self._video, wanted[done:], list(preparations), asked[done:]):
+                for item in self._process.pictures(self.video, wanted[done:], list(preparations), asked[done:]):
                     done += 1
                     yield item
                 return
@@ -163,12 +174,15 @@ class Reading:
 
     def interrupt(self) -> None:
         """Ends the work from another thread; who waits for a picture gets an error."""
-        self._interrupted = True
-        if not self._process.is_fit:
-            self._process.end()
+        with self._changing:
+            self._interrupted = True
+            if not self._left and not self._process.is_fit:
+                self._process.kill()
 
     def leave(self) -> None:
         """Gives the worker back."""
+        with self._changing:
+            self._left = True
         self._workers.give_back(self._process)
 
     def _replace(self, loss: WorkerLostError) -> None:
@@ -177,7 +191,8 @@ class Reading:
         Raises:
             WorkerLostError: this video was the first of the lost one, so it is at fault itself.
         """
-        if self._process.served <= 1 or self._interrupted:
-            raise loss
-        self._workers.give_back(self._process)
-        self._process = self._workers.take(fresh=True)
+        with self._changing:
+            if self._process.served <= 1 or self._interrupted:
+                raise loss
+            self._workers.give_back(self._process)
+            self._process = self._workers.take(fresh=True)

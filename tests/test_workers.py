@@ -259,6 +259,22 @@ def test_pictures_beyond_the_budget_are_refused_by_name(video):
     assert "32 x 32 pixels" in answers([video], Limits(pixels=1000))[0]
 
 
+@pytest.mark.parametrize("size", [(6500, 100), (100, 6500)])
+def test_strips_are_refused_by_name(size, tmp_path):
+    """Pictures more than 64 times as long as wide are refused with their size; 64 times is read."""
+    import av
+
+    (width, height), strip = size, tmp_path / "strip.mkv"
+    with av.open(str(strip), "w") as container:
+        stream = container.add_stream("ffv1", rate=8)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv444p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((height, width, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    (reason,) = answers([strip])
+    assert f"strips of {width} x {height} pixels" in reason
+    assert answers([strip], Limits(aspect=65)) == [1]
+
+
 @pytest.mark.parametrize("wrong", [{"pixels": 0}, {"step_s": -1}, {"memory_bytes": 0}, {"cpu_s": float("nan")}])
 def test_limits_have_to_leave_something(wrong):
     """A bound that nothing can meet is an error."""

@@ -13,6 +13,8 @@ class Limits:
 
     Attributes:
         pixels: of one picture; 8192 x 8192 by default, four times 8K television and what its decoders can hold.
+        aspect: how many times as long as wide a picture may be; of a longer strip, the square that networks look at
+            shows next to nothing.
         memory_bytes: of the address space of a process that decodes, its libraries included.
         step_s: processor time of one step (a packet, a picture, opening the file), and half of the time that the file
             may keep everyone waiting without any work being done.
@@ -28,6 +30,7 @@ class Limits:
     """
 
     pixels: int = 2**26
+    aspect: float = 64.0
     memory_bytes: int = 3 * 2**30
     step_s: float = 30.0
     cpu_s: float = 60.0

@@ -62,12 +62,7 @@ def open_media(
             codec = stream.codec_context
             if not codec:
                 raise VideoError(path, "its video is in a format that FFmpeg has no decoder for")
-            if codec.width * codec.height > limits.pixels:
-                raise VideoError(
-                    path,
-                    f"its pictures are too large: {codec.width} x {codec.height} pixels, at most {limits.pixels:,} are "
-                    "read; scale it down first",
-                )
+            _require_within(path, codec.width, codec.height, limits)
             codec.options = {"max_pixels": str(limits.pixels)}  # also for pictures that grow on the way
             stream.thread_type = "NONE"
             yield container, stream
@@ -88,6 +83,21 @@ def _require_plain_file(path: Path) -> None:
         raise VideoError(path, "it is a pipe or a device, not a file; save the video to a file first")
     if status.st_size == 0:
         raise VideoError(path, "the file is empty (0 bytes)")
+
+
+def _require_within(path: Path, width: int, height: int, limits: Limits) -> None:
+    if width * height > limits.pixels:
+        raise VideoError(
+            path,
+            f"its pictures are too large: {width} x {height} pixels, at most {limits.pixels:,} are read; scale it down "
+            "first",
+        )
+    if max(width, height) > limits.aspect * min(width, height) > 0:
+        raise VideoError(
+            path,
+            f"its pictures are strips of {width} x {height} pixels, at most {limits.aspect:g} times as long as wide are "
+            "read; cut out the part that matters first",
+        )
 
 
 def _reason(path: Path, error: Exception) -> str:

@@ -23,6 +23,7 @@ FLOORS = [
     ["page"],
     ["batch"],
     ["cli"],
+    ["__main__"],
 ]
 """From the ground up; rooms on one floor do not know each other."""
 

@@ -95,8 +95,8 @@ def _require_within(path: Path, width: int, height: int, limits: Limits) -> None
     if max(width, height) > limits.aspect * min(width, height) > 0:
         raise VideoError(
             path,
-            f"its pictures are strips of {width} x {height} pixels, at most {limits.aspect:g} times as long as wide are "
-            "read; cut out the part that matters first",
+            f"its pictures are strips of {width} x {height} pixels; at most {limits.aspect:g} times as long as wide "
+            "are read; cut out the part that matters first",
         )
 
 

@@ -1,7 +1,7 @@
 """What a batch survives: damaged files between good ones, and being killed at any moment.
 
-    python benchmarks/endurance mutants CLIPS... [--count 300] [--seed 0]
-    python benchmarks/endurance kills CLIPS... [--count 30] [--seed 0]
+    python -m benchmarks.endurance mutants CLIPS... [--count 300] [--seed 0]
+    python -m benchmarks.endurance kills CLIPS... [--count 30] [--seed 0]
 
 `mutants` damages real files in ways drawn by seed, lays each batch of them between good clips, and runs ``gerund
 classify`` on the folder: every file has to be answered or named with a reason, the good ones as they are answered
@@ -17,8 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kills import try_kills
-from mutants import try_mutants
+from benchmarks.endurance.kills import try_kills
+from benchmarks.endurance.mutants import try_mutants
 
 
 def main() -> int:

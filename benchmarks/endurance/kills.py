@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from commands import ACTIONS, gerund, lines_of, same_answer
+from benchmarks.endurance.commands import ACTIONS, gerund, lines_of, same_answer
 
 CLIPS = 4
 

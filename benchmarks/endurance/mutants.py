@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from commands import ACTIONS, gerund, lines_of, same_answer
+from benchmarks.endurance.commands import ACTIONS, gerund, lines_of, same_answer
 
 BATCH = 30
 GOOD = 5

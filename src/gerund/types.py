@@ -50,6 +50,8 @@ class Clip:
         if self.times_s.dtype.kind not in "fiu" or not np.isfinite(self.times_s).all():
             raise UsageError("the times of a clip must be finite numbers of seconds")
 
+    __hash__ = None  # type: ignore[assignment]  # arrays can change
+
     def __len__(self) -> int:
         return len(self.frames)
 
@@ -116,6 +118,8 @@ class Track:
             raise UsageError(f"a span must not end before it starts, got {self.spans_s[place].tolist()} at {place}")
         if self.duration_s is not None and not 0 <= self.duration_s < np.inf:
             raise UsageError(f"a video lasts a finite number of seconds, got {self.duration_s}")
+
+    __hash__ = None  # type: ignore[assignment]  # arrays can change
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -231,9 +235,7 @@ class Segments:
         """A table for notebooks."""
         if not self._items:
             return "<p>none of the actions stands out</p>"
-        rows = [
-            [f"{s.start_s:.2f}", f"{s.end_s:.2f}", s.action, f"{s.score:.3f}", f"{s.confidence:.0%}"] for s in self
-        ]
+        rows = [[f"{s.start_s:.2f}", f"{s.end_s:.2f}", s.action, f"{s.score:.3f}", f"{s.confidence:.0%}"] for s in self]
         return html_table(["start_s", "end_s", "action", "score", "confidence"], rows)
 
     def top(self, count: int) -> Segments:

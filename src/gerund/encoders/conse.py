@@ -22,6 +22,7 @@ from gerund.encoders.base import Window, unit
 from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks import i3d
+from gerund.encoders.scripts import unreadable
 from gerund.text.classes import ClassSpace, read_vocabulary
 from gerund.text.descriptions import with_definitions
 from gerund.types import FloatArray, FrameArray
@@ -210,6 +211,10 @@ class ConseEncoder:
         """Names of the classes that are far from each of the 400 seen actions, so that those say nothing of them."""
         nearest = (self.encode_classes(classes) @ self._labels.T).max(axis=1)
         return [name for name, near in zip(classes.names, nearest, strict=True) if near < _UNFAMILIAR]
+
+    def unreadable(self, classes: ClassSpace) -> list[str]:
+        """Names of the classes whose texts MiniLM's vocabulary has no words for: all scripts but the Latin one."""
+        return unreadable(classes, lambda: sentence.read_tokenizer(verified(find_asset("minilm-tokenizer"))))
 
     def graphs(self) -> dict[str, Graph]:
         """The networks by name: frames to I3D's features, token numbers to sentence vectors."""

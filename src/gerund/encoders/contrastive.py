@@ -17,6 +17,7 @@ from gerund.encoders.base import Window, unit
 from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks.clip import image_graph, text_graph
+from gerund.encoders.scripts import unreadable
 from gerund.encoders.tokenizer import TextTokens, batches
 from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.encoders.weights.layouts import (
@@ -237,6 +238,10 @@ class ContrastiveEncoder:
     def unfamiliar(self, classes: ClassSpace) -> list[str]:
         """None: what a model of pictures and captions has never seen is not known beforehand."""
         return []
+
+    def unreadable(self, classes: ClassSpace) -> list[str]:
+        """Names of the classes whose texts the vocabulary has no words for; CLIP's spells all but Latin by bytes."""
+        return unreadable(classes, lambda: self._tokens.tokenizer)
 
     def remarks(self) -> list[str]:
         """How well int8 agrees with float32."""

@@ -177,6 +177,10 @@ class Resampled:
         """As the encoder does."""
         return self._encoder.unfamiliar(classes)
 
+    def unreadable(self, classes: ClassSpace) -> list[str]:
+        """As the encoder does."""
+        return self._encoder.unreadable(classes)
+
     def remarks(self) -> list[str]:
         """As the encoder does."""
         return self._encoder.remarks()

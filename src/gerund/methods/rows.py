@@ -263,6 +263,10 @@ class RowEncoder:
         """Names of the classes whose texts are far from those of each of the 400 seen actions."""
         return self._conse.unfamiliar(classes)
 
+    def unreadable(self, classes: ClassSpace) -> list[str]:
+        """Names of the classes whose texts MiniLM cannot read; see `ConseEncoder`."""
+        return self._conse.unreadable(classes)
+
     def remarks(self) -> list[str]:
         """What a user should know about the arithmetic: how well int8 agrees with float32."""
         return self._conse.remarks()

@@ -97,9 +97,8 @@ class Batch:
             if 0 < bare < len(self.classes):
                 self.say(f"note: {bare} of {len(self.classes)} actions have no text but their name")
         if self._unread:
-            self.say(
-                f"note: {loaded.name} cannot read these names, so they mean nothing to it: {', '.join(self._unread)}"
-            )
+            named = ", ".join(self._unread[:_UNFAMILIAR_SHOWN])
+            self.say(f"note: {loaded.name} cannot read {len(self._unread)} of the names (script not known): {named}")
         strange = loaded.unfamiliar(self.classes)
         if strange:
             names = ", ".join(strange[:_UNFAMILIAR_SHOWN])

@@ -237,10 +237,13 @@ def _vocabulary_like(spec: str) -> list[str]:
     stems = {name: name.rstrip("0123456789") for name in VOCABULARIES}
     if len(bare) > _LONGEST_MISTYPED:
         return []
-    if bare[-1:].isdigit() and (found := get_close_matches(bare, VOCABULARIES, n=1, cutoff=0.8)):
+    stem = bare.rstrip("0123456789")
+    if bare in VOCABULARIES:
+        return [bare]
+    if stem not in stems.values() and (found := get_close_matches(bare, VOCABULARIES, n=1, cutoff=0.8)) and stem != bare:
         return found
-    found = get_close_matches(bare.rstrip("0123456789"), set(stems.values()), n=1, cutoff=0.85)
-    return [name for name, stem in stems.items() if stem in found]
+    found = get_close_matches(stem, set(stems.values()), n=1, cutoff=0.85)
+    return [name for name, of in stems.items() if of in found]
 
 
 def _single_spaced(name: str) -> str:

@@ -273,7 +273,7 @@ def test_what_python_must_not_pass(actions):
     """Anything else is gerund's error, with the type that was given."""
     with pytest.raises(UsageError):
         ClassSpace.of(actions)
-    with pytest.raises(UsageError, match="ClassSpace.parse"):
+    with pytest.raises(UsageError, match=r"ClassSpace\.parse"):
         ClassSpace("ab")
 
 

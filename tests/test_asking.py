@@ -80,7 +80,7 @@ def test_tracks_that_cannot_be_asked(model, path):
     """Another encoder's, another length's, an empty one and one without end are refused, and so is encoding one."""
     track = model.encode(path, dense=True)
     with pytest.raises(UsageError, match="encoder other"):
-        model.classify(replace(track, encoder="other"), ACTIONS)
+        model.classify_many([path, replace(track, encoder="other")], ACTIONS)
     with pytest.raises(UsageError, match="vectors of 3 numbers"):
         model.classify(Track(np.ones((1, 4), np.float32), np.array([[0.0, 1.0]]), track.encoder), ACTIONS)
     with pytest.raises(UsageError, match="empty"):

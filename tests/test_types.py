@@ -126,8 +126,9 @@ def test_one_vector_may_stand_for_a_video_of_unknown_length():
     for spans_s in ([[np.inf, np.inf]], [[0.0, -np.inf]], [[-np.inf, np.inf]], [[0.0, np.nan]]):
         with pytest.raises(UsageError):
             Track(VECTORS[:1], np.array(spans_s), "x")
-    with pytest.raises(UsageError):
-        Track(VECTORS, np.array([[0.0, 1.0], [1.0, np.inf]]), "x")
+    for spans_s in ([[0.0, 1.0], [1.0, np.inf]], [[0.0, np.inf], [1.0, 2.0]], [[0.0, np.inf], [0.0, np.inf]]):
+        with pytest.raises(UsageError):
+            Track(VECTORS, np.array(spans_s), "x")
 
 
 def test_spans_do_not_run_backwards():

@@ -240,7 +240,11 @@ def _vocabulary_like(spec: str) -> list[str]:
     stem = bare.rstrip("0123456789")
     if bare in VOCABULARIES:
         return [bare]
-    if stem not in stems.values() and (found := get_close_matches(bare, VOCABULARIES, n=1, cutoff=0.8)) and stem != bare:
+    if (
+        stem != bare
+        and stem not in stems.values()
+        and (found := get_close_matches(bare, VOCABULARIES, n=1, cutoff=0.8))
+    ):
         return found
     found = get_close_matches(stem, set(stems.values()), n=1, cutoff=0.85)
     return [name for name, of in stems.items() if of in found]

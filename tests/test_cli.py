@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -337,3 +338,34 @@ def test_texts_of_a_file_stand_for_the_actions(run, tmp_path):
     assert f"note: {count - 1} of {count} actions have no text but their name" in result.stderr
     refused = run("classify", video, "--actions", ACTIONS, "--texts", texts, "--json", texts)
     assert refused.exit_code == 2 and "is read by this command" in refused.stderr
+
+
+class Latin(ColourEncoder):
+    """Cannot read what is not ASCII."""
+
+    def unreadable(self, classes):
+        return [name for name in classes.names if not name.isascii()]
+
+
+def test_names_that_cannot_be_read(run, monkeypatch, tmp_path):
+    """None that can be read: status 2 and nothing emptied; some: a note that names them, no warning beside it."""
+    monkeypatch.setattr(gerund.api, "load", lambda *_, **__: Model(Latin()))
+    video, out = write_colours(tmp_path / "a.mp4", ["red"]), tmp_path / "out.jsonl"
+    out.write_text("kept")
+    result = run("classify", video, "--actions", "弹吉他;打鼓", "--json", out)
+    assert (result.exit_code, out.read_text()) == (2, "kept")
+    assert "cannot read '弹吉他', '打鼓'" in result.stderr
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = run("classify", video, "--actions", "弹吉他, showing red")
+    assert (result.exit_code, caught) == (0, [])
+    assert "cannot read 1 of the names (script not known): 弹吉他" in " ".join(result.stderr.split())
+
+
+def test_a_list_that_is_no_list_is_status_2(run, tmp_path):
+    """A file of actions that cannot be right ends the command before anything is read or written."""
+    (tmp_path / "a.json").write_text("{")
+    result = run("classify", tmp_path, "--actions", tmp_path / "a.json")
+    assert result.exit_code == 2
+    assert "a.json" in result.stderr
+    assert run("classify", tmp_path, "--actions", "kinetics").exit_code == 2

@@ -97,15 +97,37 @@ def test_lines_are_names_too():
     assert ClassSpace.parse("punching\nwaving\r\npush/pull").names == ("punching", "waving", "push/pull")
 
 
-def test_a_bare_word_is_an_action_even_where_a_file_has_that_name(tmp_path, monkeypatch):
-    """Only what looks like a path is read as a file."""
+def test_what_exists_is_a_file_whatever_its_name(tmp_path, monkeypatch):
+    """A bare word or a name with commas is read where a file is called so; a folder's name and `word,` are actions."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "punching").write_text("")
-    assert ClassSpace.parse("punching").names == ("punching",)
+    (tmp_path / "mine").write_text("waving\npunching\n")
+    (tmp_path / "a, b").write_text("surfing")
+    (tmp_path / "dancing").mkdir()
+    assert ClassSpace.parse("mine").names == ("waving", "punching")
+    assert ClassSpace.parse("a, b").names == ("surfing",)
+    assert ClassSpace.parse("mine,").names == ("mine",)
+    assert ClassSpace.parse("dancing").names == ("dancing",)
+    (tmp_path / "punching").write_bytes(b"\0\1\2")
+    with pytest.raises(UsageError, match=r"binary.*put a comma behind it: 'punching,'"):
+        ClassSpace.parse("punching")
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("kinetics-400", "kinetics400"), ("UCF 101", "ucf101"), ("hmbd51", "hmdb51")]
+    ("typed", "meant"),
+    [
+        ("kinetics-400", "kinetics400"),
+        ("UCF 101", "ucf101"),
+        ("hmbd51", "hmdb51"),
+        ("kinetics", "kinetics400 or kinetics600"),
+        ("kinetics700", "kinetics400 or kinetics600"),
+        ("ucf-101", "ucf101"),
+        ("kinetcs600", "kinetics600"),
+        ("ucf50", "ucf101"),
+        ("hmdb", "hmdb51"),
+        ("Activity Net", "activitynet200"),
+        ("thumos", "thumos14"),
+        ("olympic sport", "olympicsports16"),
+    ],
 )
 def test_a_mistyped_vocabulary_is_not_an_action(typed, meant):
     """A single name that is nearly a built-in list is an error that names the list."""
@@ -128,7 +150,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_file_that_is_no_text(tmp_path):
     """A binary file is refused in words."""
     file = tmp_path / "actions.bin"
-    file.write_bytes(b"\xff\xfe\x00\x81")
+    file.write_bytes(b"\x81\xff\x00\x81")
     with pytest.raises(UsageError, match="UTF-8"):
         ClassSpace.parse(str(file))
 

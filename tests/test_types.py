@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gerund.errors import UsageError
+from gerund.encoders.base import unit
+from gerund.errors import GerundError, UsageError
 from gerund.types import Clip, Segment, Segments, Track, vtt_time
 
 FOUND = Segments(
@@ -98,6 +99,107 @@ def test_impossible_segments_are_refused(bad):
     start, end, score = bad
     with pytest.raises(UsageError):
         Segments([Segment(start, end, "a", score, 1.0)])
+
+
+SPANS_S = np.array([[0.0, 1.0], [1.0, 2.0]])
+VECTORS = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_tracks_hold_finite_numbers(bad):
+    """One number that is none, in a vector or a span, is refused where the track is made."""
+    for place in ((0, 0), (1, 1)):
+        vectors, spans_s = VECTORS.copy(), SPANS_S.copy()
+        vectors[place] = spans_s[place] = bad
+        with pytest.raises(UsageError, match="vectors of a track must be finite"):
+            Track(vectors, SPANS_S, "x")
+        with pytest.raises(UsageError, match="spans of a track must be finite"):
+            Track(VECTORS, spans_s, "x")
+    with pytest.raises(UsageError, match="finite number of seconds"):
+        Track(VECTORS, SPANS_S, "x", duration_s=bad)
+
+
+def test_one_vector_may_stand_for_a_video_of_unknown_length():
+    """An end at infinity is for a track of one span alone; a start never is there, nor an end before all time."""
+    whole = Track(VECTORS[:1], np.array([[0.0, np.inf]]), "x")
+    assert whole.spans_s[0, 1] == np.inf
+    for spans_s in ([[np.inf, np.inf]], [[0.0, -np.inf]], [[-np.inf, np.inf]], [[0.0, np.nan]]):
+        with pytest.raises(UsageError):
+            Track(VECTORS[:1], np.array(spans_s), "x")
+    for spans_s in ([[0.0, 1.0], [1.0, np.inf]], [[0.0, np.inf], [1.0, 2.0]], [[0.0, np.inf], [0.0, np.inf]]):
+        with pytest.raises(UsageError):
+            Track(VECTORS, np.array(spans_s), "x")
+
+
+def test_spans_do_not_run_backwards():
+    """A span that ends before it starts is named by its place; an empty one is allowed."""
+    with pytest.raises(UsageError, match=r"\[2\.0, 1\.0\] at 1"):
+        Track(VECTORS, np.array([[0.0, 1.0], [2.0, 1.0]]), "x")
+    Track(VECTORS, np.array([[0.0, 1.0], [1.0, 1.0]]), "x")
+
+
+def test_arrays_are_arrays_of_numbers():
+    """Lists, texts and complex numbers are refused, and moments must be finite."""
+    for vectors in ([[1.0, 0.0]], np.array([["a", "b"]]), np.array([[1j, 0]])):
+        with pytest.raises(UsageError, match="track"):
+            Track(vectors, np.array([[0.0, 1.0]]), "x")
+    frames = np.zeros((2, 4, 4, 3), np.uint8)
+    for times_s in ([0.0, 1.0], np.array([0.0, np.nan]), np.array(["a", "b"])):
+        with pytest.raises(UsageError, match="times"):
+            Clip(frames, times_s)
+    with pytest.raises(UsageError, match="got list"):
+        Clip([[0]], np.zeros(1))
+
+
+def test_clips_and_tracks_are_compared_by_what_they_hold():
+    """Equality is one bool; one number, one moment or one property more makes the difference; there is no hash."""
+    clip = Clip(np.zeros((2, 4, 4, 3), np.uint8), np.array([0.0, 1.0]))
+    assert clip == Clip(clip.frames.copy(), clip.times_s.copy())
+    assert clip != Clip(clip.frames + np.uint8(1), clip.times_s)
+    assert clip != Clip(clip.frames, clip.times_s + 1)
+    track = Track(VECTORS, SPANS_S, "x", True, 2.0, "a.mp4")
+    assert track == Track(VECTORS.copy(), SPANS_S.copy(), "x", True, 2.0, "b.mp4")
+    for changed in (
+        Track(VECTORS * 2, SPANS_S, "x", True, 2.0),
+        Track(VECTORS, SPANS_S + 1, "x", True, 2.0),
+        Track(VECTORS, SPANS_S, "y", True, 2.0),
+        Track(VECTORS, SPANS_S, "x", False, 2.0),
+        Track(VECTORS, SPANS_S, "x", True, 3.0),
+        Track(VECTORS[:1], SPANS_S[:1], "x", True, 2.0),
+        "x",
+    ):
+        assert track != changed
+    for value in (clip, track):
+        with pytest.raises(TypeError, match="unhashable"):
+            hash(value)
+
+
+def test_values_are_printed_without_their_arrays():
+    """Shapes and times, on one short line."""
+    assert repr(Clip(np.zeros((0, 4, 6, 3), np.uint8), np.zeros(0))) == "Clip(0 frames of 6 x 4 pixels)"
+    assert (
+        repr(Clip(np.zeros((1, 4, 6, 3), np.uint8), np.array([0.5]))) == "Clip(1 frame of 6 x 4 pixels, 0.50 to 0.50 s)"
+    )
+    track = Track(VECTORS, SPANS_S, "1f5a", False, 2.0, "a.mp4")
+    assert repr(track) == "Track(2 vectors of 2 numbers of 'a.mp4', 0.00 to 2.00 s, not dense, encoder '1f5a')"
+    assert repr(Track(VECTORS[:0], SPANS_S[:0], "x")) == "Track(0 vectors of 2 numbers, encoder 'x')"
+
+
+@pytest.mark.parametrize("huge", [3e38, -3e38, 1e20])
+def test_huge_components_keep_their_direction(huge):
+    """A vector whose squares overflow its type is a unit vector like any other, and its neighbours stay theirs."""
+    found = unit(np.array([[huge, 0, 0], [huge, huge, 0], [3, 4, 0], [0, 0, 0]], np.float32))
+    sign, half = np.sign(huge), np.sign(huge) / np.sqrt(2)
+    expected = [[sign, 0, 0], [half, half, 0], [0.6, 0.8, 0], [0, 0, 0]]
+    np.testing.assert_allclose(found, np.array(expected, np.float32), atol=1e-6)
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_no_number_has_no_direction(bad):
+    """Vectors with NaN or infinity are an error, not zeros."""
+    with pytest.raises(GerundError, match="finite"):
+        unit(np.array([[1.0, bad]], np.float32))
 
 
 def test_shapes_are_checked():

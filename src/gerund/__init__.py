@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gerund.errors import AssetError, GerundError, UsageError, VideoError
+from gerund.errors import AssetError, GerundError, UnreadableWarning, UsageError, VideoError
 
 if TYPE_CHECKING:
-    from gerund.api import ActionScore, Classification, Model, load
+    from gerund.answers import ActionScore, Classification, Location
+    from gerund.api import Model, load
     from gerund.examples import Examples, Inputs
     from gerund.features import FeatureStore, open_features
     from gerund.text.classes import ClassSpace
     from gerund.text.descriptions import Descriptions, choose_texts
     from gerund.types import Clip, Segment, Segments, Track
+    from gerund.video.limits import Limits
+    from gerund.video.memory import MemoryVideo
     from gerund.video.reader import Video
 
 __version__ = "0.1.0"
@@ -28,10 +31,14 @@ __all__ = [
     "FeatureStore",
     "GerundError",
     "Inputs",
+    "Limits",
+    "Location",
+    "MemoryVideo",
     "Model",
     "Segment",
     "Segments",
     "Track",
+    "UnreadableWarning",
     "UsageError",
     "Video",
     "VideoError",
@@ -41,12 +48,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ActionScore": "gerund.api",
-    "Classification": "gerund.api",
+    "ActionScore": "gerund.answers",
+    "Classification": "gerund.answers",
+    "Location": "gerund.answers",
     "Model": "gerund.api",
     "load": "gerund.api",
     "Examples": "gerund.examples",
     "Inputs": "gerund.examples",
+    "Limits": "gerund.video.limits",
     "FeatureStore": "gerund.features",
     "open_features": "gerund.features",
     "Descriptions": "gerund.text.descriptions",
@@ -56,6 +65,7 @@ _HOMES = {
     "Segment": "gerund.types",
     "Segments": "gerund.types",
     "Track": "gerund.types",
+    "MemoryVideo": "gerund.video.memory",
     "Video": "gerund.video.reader",
 }
 
@@ -67,3 +77,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'gerund' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What there is, whether it was loaded yet or not."""
+    return sorted({name for name in globals() if name.startswith("__")} | set(__all__))

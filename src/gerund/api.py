@@ -2,102 +2,40 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 
+from gerund.answers import ActionScore, Classification, Location
+from gerund.asking import Askable, Encoded, Rate, as_sources, encode_all, several
 from gerund.assets import MODELS, Progress, find_asset, hub_folder, verified
 from gerund.encoders.base import Encoder
 from gerund.encoders.conse import ConseEncoder
 from gerund.encoders.contrastive import ContrastiveEncoder
 from gerund.encoders.engines import Device, EngineName, Precision, choose
-from gerund.errors import UsageError
-from gerund.features import Extraction, FrameProgress, extract_many
+from gerund.errors import UnreadableWarning, UsageError, VideoError
+from gerund.features import FrameProgress
 from gerund.methods import Contrast, Localizer, Similarity, UniformWindows, WholeVideo
 from gerund.methods.rows import ROW_MODELS, RowEncoder
-from gerund.text.classes import ClassSpace
-from gerund.types import Segments
-from gerund.video.reader import Video
+from gerund.text.classes import Actions, ClassSpace
+from gerund.types import Segments, Track, kind_of
+from gerund.video.limits import Limits
+from gerund.video.memory import VideoLike
 from gerund.video.workers import Workers
+
+__all__ = ["DEFAULT_MODEL", "ActionScore", "Askable", "Classification", "Location", "Method", "Model", "load"]
 
 DEFAULT_MODEL = "i3d-minilm"
 Method = Literal["contrast", "whole", "uniform"]
-Actions = ClassSpace | str | Iterable[str]
+Several = list[Any] | tuple[Any, ...] | Iterator[Any]
+AskableT = TypeVar("AskableT", bound=Askable)
 
-
-@dataclass(frozen=True)
-class ActionScore:
-    """One action with how well it fits.
-
-    Attributes:
-        action: its name.
-        score: what ranks it; not bounded, see the model's recognizer.
-        probability: softmax of the scores over the listed actions.
-    """
-
-    action: str
-    score: float
-    probability: float
-
-
-@dataclass(frozen=True)
-class Classification:
-    """What a video shows: the best actions first.
-
-    Example:
-        >>> answer = Classification("a.mp4", 2.0, "i3d-minilm", (ActionScore("waving", 0.5, 0.8),))
-        >>> answer.best.action
-        'waving'
-    """
-
-    video: str
-    duration_s: float
-    model: str
-    actions: tuple[ActionScore, ...]
-    time_error_s: float = 0.0
-
-    @property
-    def best(self) -> ActionScore:
-        """The action that fits best."""
-        return self.actions[0]
-
-    def to_dict(self) -> dict[str, Any]:
-        """A plain dict, ready for JSON."""
-        return {
-            "video": self.video,
-            "duration_s": round(self.duration_s, 3),
-            "model": self.model,
-            "actions": [
-                {"action": a.action, "score": round(a.score, 6), "probability": round(a.probability, 6)}
-                for a in self.actions
-            ],
-            "error": None,
-        }
-
-
-@dataclass(frozen=True)
-class Location:
-    """When actions happen in a video."""
-
-    video: str
-    duration_s: float
-    model: str
-    segments: Segments
-    time_error_s: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """A plain dict, ready for JSON."""
-        return {
-            "video": self.video,
-            "duration_s": round(self.duration_s, 3),
-            "model": self.model,
-            "segments": self.segments.to_dicts(),
-            "error": None,
-        }
+_NAMED = 5
+_CALLER = 4
+"""How far from a warning the line of the user is: in Model.classify's or locate's caller."""
 
 
 class Model:
@@ -112,149 +50,298 @@ class Model:
         """The name it was loaded by."""
         return self.encoder.name
 
+    @overload
     def classify(
         self,
-        path: str | os.PathLike[str],
+        video: Askable,
         actions: Actions,
         *,
         top: int | None = 5,
+        fps: Rate | None = None,
         progress: FrameProgress | None = None,
-    ) -> Classification:
+    ) -> Classification: ...
+    @overload
+    def classify(
+        self,
+        video: Several,
+        actions: Actions,
+        *,
+        top: int | None = 5,
+        fps: Rate | None = None,
+        progress: FrameProgress | None = None,
+    ) -> list[Classification]: ...
+    def classify(
+        self,
+        video: Askable | Several,
+        actions: Actions,
+        *,
+        top: int | None = 5,
+        fps: Rate | None = None,
+        progress: FrameProgress | None = None,
+    ) -> Classification | list[Classification]:
         """Which of the actions a video shows.
 
         Args:
-            path: a video file.
-            actions: names, or a specification as `ClassSpace.parse` takes it.
+            video: a file, `Video`, `Clip`, uint8 array ``[T, H, W, 3]`` with `fps`, or a `Track` that `encode` made; or
+                several of these. A dense track is asked with all of its vectors, which may give another answer than the
+                few windows of a video.
+            actions: names, a mapping from names to texts, or a specification as `ClassSpace.parse` takes it.
             top: how many actions to return; None for all.
+            fps: frames a second, for arrays.
             progress: told after every window of frames.
 
+        Returns:
+            The answer; for several videos a list. Where one of them fails its error is raised; `classify_many` goes on.
+
         Raises:
-            VideoError: the file cannot be read.
-            UsageError: the list of actions is not usable.
+            VideoError: a file cannot be read.
+            UsageError: the video or the list of actions is not usable.
         """
-        ((_, answer),) = self.classify_many([path], actions, top=top, progress=progress)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        listed, alone = several(video)
+        answers = [
+            _raised(answer) for _, answer in self.classify_many(listed, actions, top=top, fps=fps, progress=progress)
+        ]
+        return answers[0] if alone else answers
 
     def classify_many(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        videos: Iterable[AskableT],
         actions: Actions,
         *,
         top: int | None = 5,
+        fps: Rate | None = None,
         decoders: int = 0,
         approximate: bool = False,
         progress: FrameProgress | None = None,
-    ) -> Iterator[tuple[str | os.PathLike[str], Classification | Exception]]:
+    ) -> Iterator[tuple[AskableT, Classification | Exception]]:
         """Which of the actions each of many videos shows; the next ones are decoded while the present one is encoded.
 
         Args:
-            paths: video files.
-            actions: names, or a specification as `ClassSpace.parse` takes it.
+            videos: see `classify`.
+            actions: names, a mapping from names to texts, or a specification as `ClassSpace.parse` takes it.
             top: how many actions to return; None for all.
+            fps: frames a second, for arrays.
             decoders: how many videos are decoded at once; 0 decides by the machine.
             approximate: look at the nearest keyframes, where the encoder looks at single frames.
             progress: told after every window of frames.
 
-        Yields:
-            Each path with its answer, or with the error that it met, in order.
+        Returns:
+            An iterator of each video as it was given with its answer, or with the error that it met, in order.
 
         Raises:
-            UsageError: the list of actions is not usable.
+            UsageError: a video or the list of actions is not usable.
         """
-        classes = ClassSpace.of(actions)
-        if top is not None and top < 1:
-            raise UsageError(f"top must be at least 1, got {top}")
-        for path, done in self._extract(paths, False, decoders, approximate, progress):
-            yield path, done.error or self._ranked(path, done, classes, top)
+        classes = self._readable(actions)
+        if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
+            raise UsageError(f"top must be a whole number of at least 1, or None for all; got {top!r}")
+        listed, encoded = self._encode(videos, False, fps, decoders, approximate, progress)
+        answers = (
+            self._ranked(found, found.track, classes, top) if found.track is not None else _failure(found)
+            for found in encoded
+        )
+        return zip(listed, answers, strict=True)
 
+    @overload
     def locate(
         self,
-        path: str | os.PathLike[str],
+        video: Askable,
         actions: Actions,
         *,
         method: Method | Localizer = "contrast",
+        fps: Rate | None = None,
         progress: FrameProgress | None = None,
-    ) -> Segments:
+    ) -> Segments: ...
+    @overload
+    def locate(
+        self,
+        video: Several,
+        actions: Actions,
+        *,
+        method: Method | Localizer = "contrast",
+        fps: Rate | None = None,
+        progress: FrameProgress | None = None,
+    ) -> list[Segments]: ...
+    def locate(
+        self,
+        video: Askable | Several,
+        actions: Actions,
+        *,
+        method: Method | Localizer = "contrast",
+        fps: Rate | None = None,
+        progress: FrameProgress | None = None,
+    ) -> Segments | list[Segments]:
         """When the actions happen in a video.
 
         Args:
-            path: a video file.
-            actions: names, or a specification as `ClassSpace.parse` takes it.
+            video: see `classify`; a track must be a dense one. Moments are in a clip's own time.
+            actions: names, a mapping from names to texts, or a specification as `ClassSpace.parse` takes it.
             method: ``"contrast"``, one of the two baselines ``"whole"`` and ``"uniform"``, or a localizer of your own.
+            fps: frames a second, for arrays.
             progress: told after every window of frames.
 
         Returns:
-            Segments, best first; empty when nothing stands out.
+            Segments, best first, empty when nothing stands out; for several videos a list of them. Where one of them
+            fails its error is raised; `locate_many` goes on.
 
         Raises:
-            VideoError: the file cannot be read.
-            UsageError: the list of actions or the method is not usable.
+            VideoError: a file cannot be read.
+            UsageError: the video, the list of actions or the method is not usable.
         """
-        ((_, answer),) = self.locate_many([path], actions, method=method, progress=progress)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer.segments
+        listed, alone = several(video)
+        answers = [
+            _raised(answer).segments
+            for _, answer in self.locate_many(listed, actions, method=method, fps=fps, progress=progress)
+        ]
+        return answers[0] if alone else answers
 
     def locate_many(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        videos: Iterable[AskableT],
         actions: Actions,
         *,
         method: Method | Localizer = "contrast",
+        fps: Rate | None = None,
         decoders: int = 0,
         approximate: bool = False,
         progress: FrameProgress | None = None,
-    ) -> Iterator[tuple[str | os.PathLike[str], Location | Exception]]:
+    ) -> Iterator[tuple[AskableT, Location | Exception]]:
         """When the actions happen in each of many videos; see `locate` and `classify_many`."""
-        classes = ClassSpace.of(actions)
+        classes = self._readable(actions)
         localizer = self._localizer(method)
-        for path, done in self._extract(paths, True, decoders, approximate, progress):
-            if done.error is not None:
-                yield path, done.error
-                continue
-            try:
-                segments = localizer.locate(done.tracks[0], classes)
-            except Exception as error:  # a method of the user's own may fail on one video; the others go on
-                yield path, error
-                continue
-            yield path, Location(os.fspath(path), done.video.duration_s, self.name, segments, done.time_error_s)
+        listed, encoded = self._encode(videos, True, fps, decoders, approximate, progress)
+        answers = (
+            self._located(found, found.track, classes, localizer) if found.track is not None else _failure(found)
+            for found in encoded
+        )
+        return zip(listed, answers, strict=True)
+
+    @overload
+    def encode(
+        self, video: VideoLike, *, dense: bool = False, fps: Rate | None = None, progress: FrameProgress | None = None
+    ) -> Track: ...
+    @overload
+    def encode(
+        self,
+        video: Several,
+        *,
+        dense: bool = False,
+        fps: Rate | None = None,
+        progress: FrameProgress | None = None,
+    ) -> list[Track]: ...
+    def encode(
+        self,
+        video: VideoLike | Several,
+        *,
+        dense: bool = False,
+        fps: Rate | None = None,
+        progress: FrameProgress | None = None,
+    ) -> Track | list[Track]:
+        """Encodes a video once, to be asked any number of questions: `classify` and `locate` take what this returns.
+
+        Args:
+            video: a file, `Video`, `Clip` or uint8 array ``[T, H, W, 3]`` with `fps`; or several of these.
+            dense: the whole video in time order, as `locate` needs it; else the few windows that `classify` looks at.
+            fps: frames a second, for arrays.
+            progress: told after every window of frames.
+
+        Returns:
+            A track; for several videos a list.
+
+        Raises:
+            VideoError: a file cannot be read.
+            UsageError: the video is none, or is a track already.
+        """
+        listed, alone = several(video)
+        if any(isinstance(item, Track) for item in listed):
+            raise UsageError("encode() takes videos; this one is a track, which is encoded already")
+        _, encoded = self._encode(listed, dense, fps, 0, False, progress)
+        tracks = [_raised(found.error or found.track) for found in encoded]
+        return tracks[0] if alone else tracks
 
     def unfamiliar(self, actions: Actions) -> list[str]:
-        """Those of the actions that the model knows beforehand it cannot tell, so that its answer is a guess."""
-        return self.encoder.unfamiliar(ClassSpace.of(actions))
+        """Those of the actions that the model knows beforehand it cannot tell, so that its answer is a guess.
 
-    def _extract(
+        Names that it cannot even read are not among them; see `unreadable`.
+        """
+        classes = ClassSpace.of(actions)
+        unread = self.unreadable(classes)
+        return [name for name in self.encoder.unfamiliar(classes) if name not in unread]
+
+    def unreadable(self, actions: Actions) -> list[str]:
+        """Those of the actions whose names (or texts) are in a script that the model's vocabulary does not have."""
+        classes = ClassSpace.of(actions)
+        # An encoder of a user's own may have been written before this question was asked.
+        ask = getattr(self.encoder, "unreadable", None)
+        return ask(classes) if ask else []
+
+    def require_readable(self, actions: Actions) -> list[str]:
+        """Refuses a list of which the model can read nothing; all answers would be equal.
+
+        Returns:
+            The names that it cannot read.
+
+        Raises:
+            UsageError: it cannot read any.
+        """
+        classes = ClassSpace.of(actions)
+        unread = self.unreadable(classes)
+        if len(unread) == len(classes):
+            raise UsageError(
+                f"{self.name} cannot read {_some(unread)}: its vocabulary does not have this script; name the actions "
+                "in English, or give them texts it can read, as in {name: [texts]}"
+            )
+        return unread
+
+    def _readable(self, actions: Actions) -> ClassSpace:
+        classes = ClassSpace.of(actions)
+        if unread := self.require_readable(classes):
+            warnings.warn(
+                f"{self.name} cannot read {_some(unread)}: its vocabulary does not have this script, and what it says "
+                "about these actions means nothing",
+                UnreadableWarning,
+                stacklevel=_CALLER,
+            )
+        return classes
+
+    def _encode(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        videos: Iterable[AskableT],
         dense: bool,
+        fps: Rate | None,
         decoders: int,
         approximate: bool,
         progress: FrameProgress | None,
-    ) -> Iterator[tuple[str | os.PathLike[str], Extraction]]:
-        listed = list(paths)
-        videos = [Video(path) for path in listed]
-        done = extract_many(
-            videos,
-            [self.encoder],
+    ) -> tuple[list[AskableT], Iterator[Encoded]]:
+        """What was given as a list, checked before anything is decoded, and what becomes of each."""
+        listed, alone = several(videos, least=0)
+        if alone:
+            raise UsageError(f"expected several videos, got {kind_of(videos)}; put it in a list")
+        sources = as_sources(listed, self.encoder, dense=dense, fps=fps)
+        encoded = encode_all(
+            sources,
+            self.encoder,
             dense=dense,
             decoders=decoders,
             approximate=approximate,
             workers=self._workers,
             progress=progress,
         )
-        return zip(listed, done, strict=True)
+        return listed, encoded
 
-    def _ranked(
-        self, path: str | os.PathLike[str], done: Extraction, classes: ClassSpace, top: int | None
-    ) -> Classification:
-        scores = Similarity(self.encoder).score(done.tracks, classes)[0]
+    def _ranked(self, found: Encoded, track: Track, classes: ClassSpace, top: int | None) -> Classification:
+        scores = Similarity(self.encoder).score([track], classes)[0]
         logits = self.encoder.logit_scale * (scores - scores.max()).astype(np.float64)
         probabilities = np.exp(logits) / np.exp(logits).sum()
         order = np.argsort(-scores, kind="stable")[:top]
         ranked = tuple(ActionScore(classes.names[i], float(scores[i]), float(probabilities[i])) for i in order)
-        return Classification(os.fspath(path), done.video.duration_s, self.name, ranked, done.time_error_s)
+        return Classification(found.name, found.duration_s, self.name, ranked, found.time_error_s)
+
+    def _located(self, found: Encoded, track: Track, classes: ClassSpace, localizer: Localizer) -> Location | Exception:
+        try:
+            segments = localizer.locate(track, classes)
+        except Exception as error:  # a method of the user's own may fail on one video; the others go on
+            return error
+        return Location(found.name, found.duration_s, self.name, segments, found.time_error_s)
 
     def remarks(self) -> list[str]:
         """What a user should know about how the answers are computed, such as int8's agreement with float32."""
@@ -273,6 +360,22 @@ class Model:
         return known[method]
 
 
+def _raised(answer: Any) -> Any:
+    """An answer; an error is raised instead."""
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _failure(found: Encoded) -> Exception:
+    return found.error or VideoError(found.name, "it was not encoded")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(map(repr, names[:_NAMED])) + more
+
+
 def load(
     model: str = DEFAULT_MODEL,
     *,
@@ -280,6 +383,7 @@ def load(
     threads: int = 0,
     engine: EngineName = "auto",
     precision: Precision = "auto",
+    limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Loads a model by name, fetching its weights on first use.
@@ -292,6 +396,7 @@ def load(
         engine: ``"openvino"``, ``"onnx"``, ``"torch"``, or ``"auto"``: PyTorch on a CUDA device, else OpenVINO.
         precision: ``"fp32"``, ``"bf16"``, ``"int8"``, ``"fp16"`` (CUDA alone), or ``"auto"``: the fastest 16-bit
             arithmetic that the device has and that agrees with float32, else float32.
+        limits: what reading one video may cost: pixels, memory, time.
         progress: told about downloads: label, bytes done, bytes in all.
 
     Raises:
@@ -301,24 +406,27 @@ def load(
     if threads < 0:
         raise UsageError(f"threads must not be negative, got {threads}; 0 takes every core")
     choose(engine, precision, device)
+    encoder = _load_encoder(model, threads, engine, precision, device, progress)
+    return Model(encoder, workers=Workers(limits))
+
+
+def _load_encoder(
+    model: str, threads: int, engine: EngineName, precision: Precision, device: Device, progress: Progress | None
+) -> Encoder:
     card = next((card for card in MODELS if card.name == model), None)
     if model in ROW_MODELS:
-        return Model(
-            RowEncoder(
-                ROW_MODELS[model],
-                threads=threads,
-                engine=engine,
-                precision=precision,
-                device=device,
-                progress=progress,
-            )
+        return RowEncoder(
+            ROW_MODELS[model],
+            threads=threads,
+            engine=engine,
+            precision=precision,
+            device=device,
+            progress=progress,
         )
     if card and not card.repository:
         plain = model == "i3d-minilm-plain"
-        return Model(
-            ConseEncoder(
-                plain=plain, threads=threads, engine=engine, precision=precision, device=device, progress=progress
-            )
+        return ConseEncoder(
+            plain=plain, threads=threads, engine=engine, precision=precision, device=device, progress=progress
         )
     tokenizer = None
     if card:
@@ -334,8 +442,6 @@ def load(
         names = ", ".join(card.name for card in MODELS)
         raise UsageError(f"no model {model!r}; give one of {names}, a folder, or a hub name such as 'owner/name'")
     name = card.name if card else model
-    return Model(
-        ContrastiveEncoder(
-            folder, name=name, tokenizer=tokenizer, engine=engine, precision=precision, device=device, threads=threads
-        )
+    return ContrastiveEncoder(
+        folder, name=name, tokenizer=tokenizer, engine=engine, precision=precision, device=device, threads=threads
     )

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from gerund.errors import GerundError, UsageError, VideoError
+from gerund.errors import GerundError, UnreadableWarning, UsageError, VideoError
 from gerund.writing import check_outputs
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class Batch:
             self.classes = choose_texts(self.classes, texts)
         self._check_outputs(Path(spec) for spec in (actions, texts) if spec and len(spec) < _LONGEST_PATH)
         loaded = load(model, progress=self.watcher.download, **settings)
+        self._unread = loaded.require_readable(self.classes)
+        warnings.simplefilter("ignore", UnreadableWarning)  # said as a note, once
         if self._outputs.json == "-":
             self._json = sys.stdout
         elif self._outputs.json:
@@ -93,6 +96,9 @@ class Batch:
             bare = sum(texts == (name,) for name, texts in zip(self.classes.names, self.classes.texts, strict=True))
             if 0 < bare < len(self.classes):
                 self.say(f"note: {bare} of {len(self.classes)} actions have no text but their name")
+        if self._unread:
+            named = ", ".join(self._unread[:_UNFAMILIAR_SHOWN])
+            self.say(f"note: {loaded.name} cannot read {len(self._unread)} of the names (script not known): {named}")
         strange = loaded.unfamiliar(self.classes)
         if strange:
             names = ", ".join(strange[:_UNFAMILIAR_SHOWN])

@@ -32,3 +32,7 @@ class VideoError(GerundError):
         self.path = fspath(path)
         self.reason = reason
         super().__init__(f"{self.path}: {reason}")
+
+
+class UnreadableWarning(UserWarning):
+    """Some of the actions are named in a script that the model's vocabulary does not have."""

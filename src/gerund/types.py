@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -13,56 +14,161 @@ import numpy.typing as npt
 
 from gerund.errors import UsageError
 
+_SEGMENTS_SHOWN = 3
+
 FloatArray = npt.NDArray[np.float32]
 FloatArray64 = npt.NDArray[np.float64]
 FrameArray = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Clip:
     """Decoded frames with the moments at which they are shown.
 
+    Two clips are equal when their arrays are. A clip has no hash.
+
     Attributes:
         frames: uint8 ``[T, H, W, 3]``, RGB, full range.
-        times_s: seconds ``[T]``.
+        times_s: seconds ``[T]``, finite.
+
+    Raises:
+        UsageError: the arrays are of another shape or type, or a moment is not finite.
+
+    Example:
+        >>> Clip(np.zeros((2, 4, 6, 3), np.uint8), np.array([0.0, 0.5]))
+        Clip(2 frames of 6 x 4 pixels, 0.00 to 0.50 s)
     """
 
     frames: FrameArray
     times_s: FloatArray64
 
     def __post_init__(self) -> None:
-        if self.frames.ndim != 4 or self.frames.shape[3] != 3 or self.frames.dtype != np.uint8:
-            raise UsageError(f"frames must be uint8 [T, H, W, 3], got {self.frames.dtype} {self.frames.shape}")
-        if self.times_s.shape != self.frames.shape[:1]:
-            raise UsageError(f"{len(self.frames)} frames need as many times, got {self.times_s.shape}")
+        require_frames(self.frames)
+        if not isinstance(self.times_s, np.ndarray) or self.times_s.shape != self.frames.shape[:1]:
+            raise UsageError(f"{len(self.frames)} frames need as many times, got {kind_of(self.times_s)}")
+        if self.times_s.dtype.kind not in "fiu" or not np.isfinite(self.times_s).all():
+            raise UsageError("the times of a clip must be finite numbers of seconds")
+
+    __hash__ = None  # type: ignore[assignment]  # arrays can change
 
     def __len__(self) -> int:
         return len(self.frames)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Clip):
+            return NotImplemented
+        return np.array_equal(self.times_s, other.times_s) and np.array_equal(self.frames, other.frames)
 
-@dataclass(frozen=True)
+    def __repr__(self) -> str:
+        count, height, width = self.frames.shape[:3]
+        when = f", {self.times_s.min():.2f} to {self.times_s.max():.2f} s" if count else ""
+        return f"Clip({count} frame{'s' * (count != 1)} of {width} x {height} pixels{when})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Track:
     """Embeddings over time.
 
+    Two tracks are equal when all they hold is, but for the name of the video. A track has no hash.
+
     Attributes:
-        vectors: float32 ``[T, D]``; gerund's encoders give unit norm, features of others may have any.
-        spans_s: the time each vector speaks for, half-open, seconds ``[T, 2]``.
+        vectors: floats ``[T, D]``, finite; gerund's encoders give unit norm, features of others may have any.
+        spans_s: the time each vector speaks for, half-open, seconds ``[T, 2]``. The end of a track's only span may be
+            infinite: one vector for a whole video of unknown length, as others' features have it.
         encoder: fingerprint of the encoder that made it.
+        dense: the whole video in time order, which finding moments takes; False for the few windows that tell what it
+            shows; None where it is not known, as in features of others.
+        duration_s: of the video; None where it is not known.
+        video: the name of the video, for answers; empty where it is not known.
+
+    Raises:
+        UsageError: the arrays are of another shape or type, a number is not finite, or a span ends before it starts.
+
+    Example:
+        >>> Track(np.ones((1, 2), np.float32), np.array([[0.0, 2.0]]), "1f5a", dense=True)
+        Track(1 vector of 2 numbers, 0.00 to 2.00 s, dense, encoder '1f5a')
     """
 
     vectors: FloatArray
     spans_s: FloatArray64
     encoder: str
+    dense: bool | None = None
+    duration_s: float | None = None
+    video: str = ""
 
     def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or self.spans_s.shape != (len(self.vectors), 2):
+        given = self.vectors, self.spans_s
+        if not all(isinstance(array, np.ndarray) for array in given) or (
+            self.vectors.ndim != 2 or self.spans_s.shape != (len(self.vectors), 2)
+        ):
             raise UsageError(
-                f"a track is vectors [T, D] with spans_s [T, 2], got {self.vectors.shape} and {self.spans_s.shape}"
+                f"a track is vectors [T, D] with spans_s [T, 2], got {kind_of(given[0])} and {kind_of(given[1])}"
             )
+        if any(array.dtype.kind not in "fiu" for array in given):
+            raise UsageError(f"a track's arrays hold real numbers, got {given[0].dtype} and {given[1].dtype}")
+        if not np.isfinite(self.vectors).all():
+            raise UsageError("the vectors of a track must be finite numbers; these have NaN or infinity")
+        starts_s, ends_s = self.spans_s[:, 0], self.spans_s[:, 1]
+        whole = len(self) == 1 and bool(np.isposinf(ends_s[0]))  # a whole video of unknown length
+        if not np.isfinite(starts_s).all() or not (whole or np.isfinite(ends_s).all()):
+            raise UsageError("the spans of a track must be finite numbers of seconds; these have NaN or infinity")
+        if (ends_s < starts_s).any():
+            place = int(np.flatnonzero(ends_s < starts_s)[0])
+            raise UsageError(f"a span must not end before it starts, got {self.spans_s[place].tolist()} at {place}")
+        if self.duration_s is not None and not 0 <= self.duration_s < np.inf:
+            raise UsageError(f"a video lasts a finite number of seconds, got {self.duration_s}")
+
+    __hash__ = None  # type: ignore[assignment]  # arrays can change
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Track):
+            return NotImplemented
+        return (
+            (self.encoder, self.dense, self.duration_s) == (other.encoder, other.dense, other.duration_s)
+            and np.array_equal(self.spans_s, other.spans_s)
+            and np.array_equal(self.vectors, other.vectors)
+        )
+
+    def __repr__(self) -> str:
+        count, size = self.vectors.shape
+        when = f", {self.spans_s[0, 0]:.2f} to {self.spans_s[-1, 1]:.2f} s" if count else ""
+        dense = {True: ", dense", False: ", not dense", None: ""}[self.dense]
+        of = f" of {self.video!r}" if self.video else ""
+        return f"Track({count} vector{'s' * (count != 1)} of {size} numbers{of}{when}{dense}, encoder {self.encoder!r})"
+
+
+def require_frames(frames: object) -> None:
+    """Refuses what is not an array of pictures.
+
+    Raises:
+        UsageError: it is not uint8 ``[T, H, W, 3]``; the message says what to do where that can be guessed.
+    """
+    if isinstance(frames, np.ndarray) and frames.ndim == 4 and frames.shape[3] == 3 and frames.dtype == np.uint8:
+        return
+    advice = ""
+    if isinstance(frames, np.ndarray) and frames.ndim == 3 and frames.shape[2] == 3:
+        advice = "; this is one picture, np.stack puts several together"
+    elif isinstance(frames, np.ndarray) and frames.ndim == 4 and frames.shape[1] == 3 != frames.shape[3]:
+        advice = "; np.moveaxis(frames, 1, -1) moves the colours to the end"
+    elif isinstance(frames, np.ndarray) and frames.ndim == 4 and frames.shape[3] == 3:
+        advice = "; bring the colours to whole numbers from 0 to 255"
+    raise UsageError(f"frames must be uint8 [T, H, W, 3], got {kind_of(frames)}{advice}")
+
+
+def kind_of(value: object) -> str:
+    """What a value is, for messages: an array by its type and shape, anything else by the name of its type.
+
+    Example:
+        >>> kind_of(np.zeros((2, 3))), kind_of(b"x"), kind_of(None)
+        ('float64 [2, 3]', 'bytes', 'None')
+    """
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {list(value.shape)}"
+    return "None" if value is None else type(value).__name__
 
 
 @dataclass(frozen=True, order=True)
@@ -119,7 +225,18 @@ class Segments:
         return hash(self._items)
 
     def __repr__(self) -> str:
-        return f"Segments({list(self._items)!r})"
+        if not self._items:
+            return "Segments(none)"
+        shown = [f"{s.action!r} {s.start_s:.2f} to {s.end_s:.2f} s" for s in self._items[:_SEGMENTS_SHOWN]]
+        more = [f"{len(self) - len(shown)} more"] if len(self) > len(shown) else []
+        return f"Segments({len(self)}: {', '.join(shown + more)})"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        if not self._items:
+            return "<p>none of the actions stands out</p>"
+        rows = [[f"{s.start_s:.2f}", f"{s.end_s:.2f}", s.action, f"{s.score:.3f}", f"{s.confidence:.0%}"] for s in self]
+        return html_table(["start_s", "end_s", "action", "score", "confidence"], rows)
 
     def top(self, count: int) -> Segments:
         """The `count` segments with the highest scores."""
@@ -178,6 +295,18 @@ class Segments:
             for item in self.by_time()
         ]
         return "\n\n".join(["WEBVTT", *cues]) + "\n"
+
+
+def html_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table for notebooks; every cell is escaped.
+
+    Example:
+        >>> html_table(["a"], [["<b>"]])
+        '<table><tr><th>a</th></tr><tr><td>&lt;b&gt;</td></tr></table>'
+    """
+    lines = [f"<tr>{''.join(f'<th>{escape(cell)}</th>' for cell in head)}</tr>"]
+    lines += [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows]
+    return f"<table>{''.join(lines)}</table>"
 
 
 def vtt_time(seconds: float) -> str:

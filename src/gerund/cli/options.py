@@ -16,8 +16,8 @@ ActionSpec = Annotated[
     str,
     typer.Option(
         metavar="SPEC",
-        help="Names separated by commas, a text file with one a line, or a built-in list: ucf101, hmdb51, kinetics400, "
-        "kinetics600, activitynet200, thumos14, olympicsports16.",
+        help="Names separated by commas or semicolons, a file of names (text with one a line, JSON, YAML, CSV, TSV), "
+        "or a built-in list: ucf101, hmdb51, kinetics400, kinetics600, activitynet200, thumos14, olympicsports16.",
     ),
 ]
 Texts = Annotated[

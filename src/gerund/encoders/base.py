@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from gerund.encoders.graph import Graph
-from gerund.errors import UsageError
+from gerund.errors import GerundError, UsageError
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FrameArray, IntArray, Track
-from gerund.video.reader import Video
+from gerund.video.memory import FrameSource
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Encoder(Protocol):
         """Changes whenever the vectors would."""
         ...
 
-    def sample(self, video: Video, *, dense: bool) -> list[Window]:
+    def sample(self, video: FrameSource, *, dense: bool) -> list[Window]:
         """Which frames to look at: the whole video densely in time, or a few windows that tell what it shows."""
         ...
 
@@ -86,6 +86,10 @@ class Encoder(Protocol):
         """Names of the classes that it knows beforehand it cannot tell, so that its answer is a guess."""
         ...
 
+    def unreadable(self, classes: ClassSpace) -> list[str]:
+        """Names of the classes whose texts are in scripts that its vocabulary does not have."""
+        ...
+
     def remarks(self) -> list[str]:
         """What a user should know about how the answers are computed, such as int8's agreement with float32."""
         ...
@@ -109,6 +113,23 @@ def require_same_encoder(track: Track, encoder: Encoder) -> None:
 
 
 def unit(vectors: FloatArray) -> FloatArray:
-    """Vectors of length 1 along the last axis; a zero vector stays zero."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    """Vectors of length 1 along the last axis; a zero vector stays zero.
+
+    Raises:
+        GerundError: a number is not finite.
+
+    Example:
+        >>> unit(np.array([[3e38, 0.0], [3.0, 4.0]], np.float32)).round(3).tolist()
+        [[1.0, 0.0], [0.6000000238418579, 0.800000011920929]]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    if not np.isfinite(length).all():
+        if not np.isfinite(vectors).all():
+            raise GerundError("vectors must be finite numbers; these have NaN or infinity, so the encoder failed")
+        # The squares are too large for their type: scaled down first, no such vector turns into zeros.
+        largest = np.abs(vectors).max(axis=-1, keepdims=True).astype(np.float64)
+        scaled = vectors / np.maximum(largest, 1)
+        length = np.linalg.norm(scaled, axis=-1, keepdims=True)
+        return np.asarray(scaled / np.maximum(length, 1e-12), np.float32)
     return np.asarray(vectors / np.maximum(length, 1e-12), np.float32)

@@ -22,10 +22,11 @@ from gerund.encoders.base import Window, unit
 from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks import i3d
+from gerund.encoders.scripts import unreadable
 from gerund.text.classes import ClassSpace, read_vocabulary
 from gerund.text.descriptions import with_definitions
 from gerund.types import FloatArray, FrameArray
-from gerund.video.reader import Video
+from gerund.video.memory import FrameSource
 from gerund.video.sampling import spread_windows
 from gerund.video.transforms import Preparation
 
@@ -127,7 +128,7 @@ class ConseEncoder:
         recipe += [_WINDOW_FRAMES, _WINDOWS, _CONTEXT_STEPS, _CHUNK_STEPS]
         return hashlib.sha256(repr((hashes, recipe, self._label_space.texts)).encode()).hexdigest()[:16]
 
-    def sample(self, video: Video, *, dense: bool) -> list[Window]:
+    def sample(self, video: FrameSource, *, dense: bool) -> list[Window]:
         """Windows near the 25 frames a second that I3D was trained on; faster videos are thinned.
 
         Dense windows overlap, so that every kept vector was computed with frames before and after it.
@@ -211,6 +212,10 @@ class ConseEncoder:
         """Names of the classes that are far from each of the 400 seen actions, so that those say nothing of them."""
         nearest = (self.encode_classes(classes) @ self._labels.T).max(axis=1)
         return [name for name, near in zip(classes.names, nearest, strict=True) if near < _UNFAMILIAR]
+
+    def unreadable(self, classes: ClassSpace) -> list[str]:
+        """Names of the classes whose texts MiniLM's vocabulary has no words for: all scripts but the Latin one."""
+        return unreadable(classes, lambda: sentence.read_tokenizer(verified(find_asset("minilm-tokenizer"))))
 
     def graphs(self) -> dict[str, Graph]:
         """The networks by name: frames to I3D's features, token numbers to sentence vectors."""

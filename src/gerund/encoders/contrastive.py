@@ -17,6 +17,7 @@ from gerund.encoders.base import Window, unit
 from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks.clip import image_graph, text_graph
+from gerund.encoders.scripts import unreadable
 from gerund.encoders.tokenizer import TextTokens, batches
 from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.encoders.weights.layouts import (
@@ -31,7 +32,7 @@ from gerund.errors import AssetError, UsageError
 from gerund.text.classes import ClassSpace, to_words
 from gerund.text.descriptions.choosing import TEMPLATES, defined_name
 from gerund.types import FloatArray, FrameArray, IntArray
-from gerund.video.reader import Video
+from gerund.video.memory import FrameSource
 from gerund.video.sampling import dense_times, segment_centres
 from gerund.video.transforms import Preparation
 
@@ -122,7 +123,7 @@ class ContrastiveEncoder:
         recipe = [astuple(self.architecture), astuple(self.pictures), precision, _DENSE_HZ, _FRAMES, TEMPLATES]
         return hashlib.sha256(repr((self._checkpoint.sha256, recipe)).encode()).hexdigest()[:16]
 
-    def sample(self, video: Video, *, dense: bool) -> list[Window]:
+    def sample(self, video: FrameSource, *, dense: bool) -> list[Window]:
         """Single frames: the centres of 16 equal parts of the video, or when dense four a second.
 
         Every frame speaks for its part. A frame that would be asked for twice, in a very short or slow video, is
@@ -234,6 +235,10 @@ class ContrastiveEncoder:
     def unfamiliar(self, classes: ClassSpace) -> list[str]:
         """None: what a model of pictures and captions has never seen is not known beforehand."""
         return []
+
+    def unreadable(self, classes: ClassSpace) -> list[str]:
+        """Names of the classes whose texts the vocabulary has no words for; CLIP's spells all but Latin by bytes."""
+        return unreadable(classes, lambda: self._tokens.tokenizer)
 
     def remarks(self) -> list[str]:
         """How well int8 agrees with float32."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from gerund.encoders.networks.bert import hidden_states
 from gerund.encoders.tokenizer import batches
 from gerund.errors import UsageError
 from gerund.types import FloatArray
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 DIM = 384
 MAX_TOKENS = 512
@@ -48,6 +52,16 @@ def load(weights_file: Path) -> Graph:
     return build(load_file(weights_file))
 
 
+def read_tokenizer(file: Path) -> Tokenizer:
+    """The tokenizer of a ``tokenizer.json``, which neither fills up nor cuts."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
 class SentenceEncoder:
     """Texts to unit vectors with MiniLM; longer texts than `MAX_TOKENS` are refused, not cut in silence.
 
@@ -68,11 +82,7 @@ class SentenceEncoder:
         engine: EngineName = "auto",
         device: Device = "auto",
     ) -> None:
-        from tokenizers import Tokenizer
-
-        self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        self._tokenizer = read_tokenizer(tokenizer_file)
         self._run: Engine = compile_graph(
             load(weights_file), engine=engine, device=device, threads=threads, precision="fp32"
         )

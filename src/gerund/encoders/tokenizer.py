@@ -68,16 +68,16 @@ class TextTokens:
     def __init__(self, folder: Path, *, context: int, vocabulary: int, padded: bool) -> None:
         self.context = context
         self._padded = padded
-        self._tokenizer = _load(folder)
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        self.tokenizer = _load(folder)
+        self.tokenizer.no_padding()
+        self.tokenizer.no_truncation()
         marks = ["<eos>", "<pad>"] if padded else [END, START]
-        numbers = [self._tokenizer.token_to_id(mark) for mark in marks]
+        numbers = [self.tokenizer.token_to_id(mark) for mark in marks]
         if None in numbers:
             raise AssetError(f"{folder}: the vocabulary has no {' or no '.join(marks)}; it belongs to another model")
-        if self._tokenizer.get_vocab_size() > vocabulary:
+        if self.tokenizer.get_vocab_size() > vocabulary:
             raise AssetError(
-                f"{folder}: {self._tokenizer.get_vocab_size()} tokens, the model knows {vocabulary}; it belongs to "
+                f"{folder}: {self.tokenizer.get_vocab_size()} tokens, the model knows {vocabulary}; it belongs to "
                 "another model"
             )
         self.end, self._other = numbers
@@ -115,7 +115,7 @@ class TextTokens:
 
     def _pieces(self, texts: Sequence[str]) -> list[list[int]]:
         given = [text.lower() for text in texts] if self._padded else list(texts)
-        return [encoding.ids for encoding in self._tokenizer.encode_batch(given, add_special_tokens=False)]
+        return [encoding.ids for encoding in self.tokenizer.encode_batch(given, add_special_tokens=False)]
 
 
 def count_tokens(folder: Path) -> Callable[[str], int]:

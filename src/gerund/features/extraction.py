@@ -22,6 +22,7 @@ from gerund.encoders.base import Encoder, Window
 from gerund.encoders.engines import available_cores
 from gerund.errors import GerundError, UsageError, VideoError
 from gerund.types import FloatArray, FrameArray, IntArray, Track
+from gerund.video.memory import FrameSource
 from gerund.video.reader import Video
 from gerund.video.transforms import Preparation
 from gerund.video.workers import Reading, Workers
@@ -44,14 +45,14 @@ class Extraction:
         time_error_s: how far at most a frame that was looked at lies from the one asked for; 0 unless approximate.
     """
 
-    video: Video
+    video: FrameSource
     tracks: tuple[Track, ...] = ()
     error: Exception | None = None
     time_error_s: float = 0.0
 
 
 def extract(
-    video: Video,
+    video: FrameSource,
     encoder: Encoder,
     *,
     dense: bool,
@@ -77,7 +78,7 @@ def extract(
 
 
 def extract_many(
-    videos: Iterable[Video],
+    videos: Iterable[FrameSource],
     encoders: Sequence[Encoder],
     *,
     dense: bool,
@@ -99,7 +100,7 @@ def extract_many(
         approximate: look at the keyframe nearest to each frame instead, for encoders of single frames. It decodes least
             and reports how far off it was. Files that cannot be sought in are read exactly.
         workers: the processes that decode files, for callers who ask more than once; without, some are made for this
-            call. Videos that are in memory already, with the interface of `Video`, are read here.
+            call. Videos that are in memory already are read here.
         progress: told after every window of frames.
 
     Yields:
@@ -190,7 +191,7 @@ class _StoppedError(Exception):
 
 def _decode(
     number: int,
-    video: Video,
+    video: FrameSource,
     encoders: Sequence[Encoder],
     dense: bool,
     approximate: bool,
@@ -226,7 +227,7 @@ _Read = Callable[[IntArray, Sequence["_View"]], Iterator[tuple[int, Sequence[Fra
 
 
 @contextmanager
-def _opened(video: Video, workers: Workers, line: _Line) -> Iterator[_Read]:
+def _opened(video: FrameSource, workers: Workers, line: _Line) -> Iterator[_Read]:
     """A file in the hands of a worker, which prepares the pictures where the encoders let it; or a video in memory."""
     if isinstance(video, Video):
         with workers.reading(video, begun=line.feed) as reading:
@@ -254,7 +255,7 @@ def _of(view: _View, number: int, found: Mapping[Preparation | None, FrameArray]
     return view.encoder.prepare(picture) if view.preparation is None else picture
 
 
-def nearest_keyframes(video: Video, windows: Sequence[Window]) -> tuple[list[Window], float]:
+def nearest_keyframes(video: FrameSource, windows: Sequence[Window]) -> tuple[list[Window], float]:
     """The same windows looking at the keyframe nearest in time to each frame, and the largest distance in seconds.
 
     Raises:
@@ -314,7 +315,7 @@ class _Assembly:
 
 
 def _encode(
-    videos: list[Video],
+    videos: list[FrameSource],
     encoders: Sequence[Encoder],
     dense: bool,
     pieces: queue.Queue[_Piece | _End],
@@ -367,7 +368,7 @@ def _run(encoders: Sequence[Encoder], dense: bool, batch: list[_Piece], assembli
             assemblies[batch[0].video].error = error
 
 
-def _finish(video: Video, encoders: Sequence[Encoder], assembly: _Assembly) -> Extraction:
+def _finish(video: FrameSource, encoders: Sequence[Encoder], assembly: _Assembly) -> Extraction:
     if assembly.error is not None or assembly.plans is None:
         return Extraction(video, error=assembly.error or VideoError(video.path, "it was not decoded"))
     edges_s = np.append(video.times_s, video.duration_s)

@@ -12,7 +12,7 @@ from gerund.encoders.graph import Graph
 from gerund.errors import UsageError
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FrameArray, IntArray
-from gerund.video.reader import Video
+from gerund.video.memory import FrameSource
 from gerund.video.sampling import dense_times, segment_centres
 
 _TIME_SLACK_S = 1e-6
@@ -90,7 +90,7 @@ class Sampling:
         """An encoder that samples so; its vectors and its fingerprint stay those of the given one."""
         return encoder if self.key in ("own", "few") else Resampled(encoder, self)
 
-    def windows(self, video: Video) -> list[Window]:
+    def windows(self, video: FrameSource) -> list[Window]:
         """The frames to look at and the time that each speaks for, by frame numbers.
 
         Raises:
@@ -135,7 +135,7 @@ class Resampled:
         """The encoder's: its vectors are the same ones."""
         return self._encoder.fingerprint
 
-    def sample(self, video: Video, *, dense: bool) -> list[Window]:
+    def sample(self, video: FrameSource, *, dense: bool) -> list[Window]:
         """The frames of the sampling, whatever `dense` says.
 
         Raises:
@@ -177,6 +177,10 @@ class Resampled:
     def unfamiliar(self, classes: ClassSpace) -> list[str]:
         """As the encoder does."""
         return self._encoder.unfamiliar(classes)
+
+    def unreadable(self, classes: ClassSpace) -> list[str]:
+        """As the encoder does."""
+        return self._encoder.unreadable(classes)
 
     def remarks(self) -> list[str]:
         """As the encoder does."""

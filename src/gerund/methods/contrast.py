@@ -58,7 +58,7 @@ class Contrast:
     def locate(self, track: Track, classes: ClassSpace) -> Segments:
         """Segments of the actions in `classes` that the track shows, best first."""
         require_same_encoder(track, self.encoder)
-        duration_s = float(track.spans_s[-1, 1])
+        duration_s = float(track.spans_s[-1, 1] - track.spans_s[0, 0])
         class_vectors = self.encoder.encode_classes(classes)
         background = duration_s >= _SHORT_VIDEO_S if self.remove_background is None else self.remove_background
         return contrast_segments(

@@ -34,7 +34,7 @@ from gerund.methods.eszsl import Eszsl
 from gerund.methods.gcn import Gcn
 from gerund.text.classes import ClassSpace, read_vocabulary, to_words
 from gerund.types import FloatArray, FrameArray
-from gerund.video.reader import Video
+from gerund.video.memory import FrameSource
 
 RowLearner = Literal["eszsl", "gcn", "devise"]
 
@@ -212,7 +212,7 @@ class RowEncoder:
         recipe = [self._conse.fingerprint, self.name, sorted(SETTINGS[self._map.learner].items())]
         return hashlib.sha256(repr((recipe, self._learned_hash)).encode()).hexdigest()[:16]
 
-    def sample(self, video: Video, *, dense: bool) -> list[Window]:
+    def sample(self, video: FrameSource, *, dense: bool) -> list[Window]:
         """The windows of `ConseEncoder`."""
         return self._conse.sample(video, dense=dense)
 
@@ -263,6 +263,10 @@ class RowEncoder:
     def unfamiliar(self, classes: ClassSpace) -> list[str]:
         """Names of the classes whose texts are far from those of each of the 400 seen actions."""
         return self._conse.unfamiliar(classes)
+
+    def unreadable(self, classes: ClassSpace) -> list[str]:
+        """Names of the classes whose texts MiniLM cannot read; see `ConseEncoder`."""
+        return self._conse.unreadable(classes)
 
     def remarks(self) -> list[str]:
         """What a user should know about the arithmetic: how well int8 agrees with float32."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
@@ -11,6 +13,16 @@ from importlib.resources import files
 from pathlib import Path
 
 from gerund.errors import UsageError
+from gerund.text.actions import (
+    LIST_SUFFIXES,
+    Listed,
+    from_mapping,
+    from_tree,
+    read_file,
+    read_json,
+    read_typed,
+)
+from gerund.types import kind_of
 
 VOCABULARIES = (
     "ucf101",
@@ -23,7 +35,7 @@ VOCABULARIES = (
 )
 """Class lists that ship with gerund; each file keeps the data set's own order and spelling."""
 
-_LIST_SUFFIXES = frozenset((".txt", ".csv", ".tsv", ".lst", ".list", ".json", ".yaml", ".yml"))
+_LONGEST_MISTYPED = 30
 _CASE_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -45,11 +57,17 @@ class ClassSpace:
     as_given: bool = False
 
     def __post_init__(self) -> None:
-        for name in self.names:
+        if isinstance(self.names, str):
+            raise UsageError(f"the names of a class space are several; ClassSpace.parse reads {self.names!r:.60}")
+        object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "texts", tuple((of,) if isinstance(of, str) else tuple(of) for of in self.texts))
+        for text in (*self.names, *(text for of in self.texts for text in of)):
+            if not isinstance(text, str):
+                raise UsageError(f"actions and their texts are text, got {type(text).__name__}")
             try:
-                name.encode()
+                text.encode()
             except UnicodeEncodeError as error:
-                raise UsageError(f"the action {name!a} is not valid UTF-8 text") from error
+                raise UsageError(f"the action {text!a} is not valid UTF-8 text") from error
         if not self.names:
             raise UsageError("the list of actions is empty; name at least one, such as 'playing guitar'")
         seen: set[str] = set()
@@ -68,40 +86,97 @@ class ClassSpace:
         return len(self.names)
 
     @classmethod
-    def of(cls, actions: ClassSpace | str | Iterable[str]) -> ClassSpace:
-        """Accepts what users pass: a ClassSpace, a specification as `parse` takes it, or names."""
+    def of(cls, actions: Actions) -> ClassSpace:
+        """Accepts what users pass.
+
+        Args:
+            actions: a ClassSpace; a specification as `parse` takes it; the path of a file; names; or a mapping from
+                names to a text or several.
+
+        Raises:
+            UsageError: it is none of these, or not usable.
+
+        Example:
+            >>> ClassSpace.of({"hit": ["punching", "boxing"], "waving": None}).texts
+            (('punching', 'boxing'), ('waving',))
+        """
         if isinstance(actions, ClassSpace):
             return actions
         if isinstance(actions, str):
             return cls.parse(actions)
-        return cls(_unique(" ".join(name.split()) for name in actions))
+        if isinstance(actions, os.PathLike):
+            return cls._from(read_file(Path(actions)), str(actions), to_words)
+        if isinstance(actions, Mapping):
+            return cls._from(from_mapping(actions, "actions"), "actions", _single_spaced)
+        if isinstance(actions, bytes | bytearray) or not isinstance(actions, Iterable):
+            raise UsageError(
+                "actions are names, a mapping from names to texts, a file, a built-in list such as 'ucf101', or a "
+                f"ClassSpace; got {kind_of(actions)}"
+            )
+        names = list(actions)
+        if odd := [name for name in names if not isinstance(name, str)]:
+            raise UsageError(f"actions are names, and names are text; got {kind_of(odd[0])} among them")
+        return cls(_unique(_single_spaced(name) for name in names))
 
     @classmethod
     def parse(cls, spec: str) -> ClassSpace:
         """Reads a specification of actions.
 
         Args:
-            spec: a built-in vocabulary (``"ucf101"``), a text file with one action a line (empty lines and lines that
-                start with ``#`` are left out), or names separated by commas. ``CamelCase`` and ``under_scores`` become
-                words; repeated names are kept once.
+            spec: a built-in vocabulary (``"ucf101"``); a file of names: text with one a line (empty lines and lines
+                that start with ``#`` are left out), JSON or YAML (a list, or a mapping from names to texts), CSV or TSV
+                (a column called name, label, class or action), or gerund's descriptions (``.jsonl``); or names
+                separated by commas, semicolons or line ends. ``CamelCase`` and ``under_scores`` become words; repeated
+                names are kept once.
 
         Raises:
             UsageError: nothing is named, or a file cannot be read.
 
         Example:
-            >>> ClassSpace.parse("PoleVault, shoot_bow, pouring coffee").names
+            >>> ClassSpace.parse("PoleVault, shoot_bow; pouring coffee").names
             ('pole vault', 'shoot bow', 'pouring coffee')
         """
         spec = spec.strip()
+        place = "--actions"
         if spec.lower() in VOCABULARIES:
-            names: Sequence[str] = read_vocabulary(spec.lower())
-        elif "," not in spec and _names_a_file(spec):
-            names = _read_names(Path(spec).expanduser())
-        else:
-            names = [name for name in re.split(r"[,\r\n]", spec) if name.strip()]
-            if len(names) == 1 and (meant := _vocabulary_like(spec)):
-                raise UsageError(f"--actions {spec}: there is no such list; did you mean {meant}?")
-        return cls(_unique(to_words(name) for name in names))
+            return cls(_unique(to_words(name) for name in read_vocabulary(spec.lower())))
+        if _is_there(spec):
+            try:
+                return cls._from(read_file(Path(spec).expanduser()), spec, to_words)
+            except UsageError as error:
+                if "/" in spec or Path(spec).suffix:
+                    raise
+                raise UsageError(f"{error}; if it is an action, put a comma behind it: {spec + ','!r}") from error
+        if spec.startswith(("[", "{")):
+            return cls._from(from_tree(read_json(spec, place), place), place, to_words)
+        listed = read_typed(spec, place)
+        if len(listed.entries) == 1 and listed.entries[0].name == spec:
+            _require_no_file(spec, alone=True)
+            if meant := _vocabulary_like(spec):
+                raise UsageError(f"--actions {spec}: there is no such list; did you mean {' or '.join(meant)}?")
+        for entry in listed.entries:
+            _require_no_file(entry.name, alone=False)
+            if entry.name.lower() in VOCABULARIES and len(listed.entries) > 1:
+                raise UsageError(f"{entry.place}: {entry.name} is a built-in list, not an action; give it alone")
+        return cls._from(listed, place, to_words)
+
+    @classmethod
+    def _from(cls, listed: Listed, place: str, spelled: Callable[[str], str]) -> ClassSpace:
+        """The classes of a list that was read; where one has texts, a name that comes twice is refused."""
+        names = [spelled(entry.name) for entry in listed.entries]
+        if listed.described:
+            from gerund.text.descriptions.choosing import texts_from
+            from gerund.text.descriptions.schema import Descriptions, Source
+
+            known = Descriptions.parse([json.dumps(item) for item in listed.described], place, Source(place))
+            return texts_from(cls(_unique(names)), known, place)
+        if not any(entry.texts for entry in listed.entries):
+            return cls(_unique(names))
+        return cls(tuple(names), tuple(e.texts or (name,) for name, e in zip(names, listed.entries, strict=True)))
+
+
+Actions = ClassSpace | str | os.PathLike[str] | Mapping[str, str | Iterable[str] | None] | Iterable[str]
+"""What users pass for actions; `ClassSpace.of` reads it."""
 
 
 def to_words(name: str) -> str:
@@ -131,33 +206,52 @@ def read_vocabulary(name: str) -> tuple[str, ...]:
     return tuple(text.splitlines())
 
 
-def _read_names(path: Path) -> list[str]:
-    if not path.is_file():
-        raise UsageError(
-            f"--actions {path}: no such file; give names separated by commas, a text file with one name a line, "
-            f"or one of {', '.join(VOCABULARIES)}"
-        )
+def _is_there(spec: str) -> bool:
+    """True for the path of a file, or of what looks like one and cannot be an action; a bare folder's name can."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--actions {path}: expected a UTF-8 text file with one action a line; {error}") from error
-    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-
-
-def _names_a_file(spec: str) -> bool:
-    """True for what can only be meant as a file: a bare word is an action, even where a file has that name."""
-    looks_like_a_path = spec.startswith(("/", "./", "../", "~")) or Path(spec).suffix.lower() in _LIST_SUFFIXES
-    try:
-        return looks_like_a_path or ("/" in spec and Path(spec).is_file())
-    except (OSError, ValueError):  # too long for a name of a file
+        path = Path(spec).expanduser()
+        return path.exists() and (not path.is_dir() or "/" in spec or os.sep in spec)
+    except (OSError, ValueError, RuntimeError):  # too long for a name of a file, or no such user
         return False
 
 
-def _vocabulary_like(spec: str) -> str | None:
-    """The built-in list that a mistyped one was meant to be."""
+def _require_no_file(name: str, *, alone: bool) -> None:
+    """Refuses a name that is meant as a file, which is not there: one with a slash, or with the ending of a list.
+
+    Args:
+        name: as it was typed.
+        alone: nothing else was typed; among others, a slash is part of a name.
+    """
+    slashed = name.startswith(("/", "./", "../", "~/")) or (alone and ("/" in name or "\\" in name))
+    if slashed or Path(name).suffix.lower() in LIST_SUFFIXES:
+        action = f"; to name an action with a slash, put a comma behind it: {name + ','!r}" if alone else ""
+        raise UsageError(
+            f"--actions {name}: no such file; give names separated by commas, a file of names (text, JSON, YAML, CSV, "
+            f"TSV), or one of {', '.join(VOCABULARIES)}{action}"
+        )
+
+
+def _vocabulary_like(spec: str) -> list[str]:
+    """The built-in lists that a mistyped one, or one without its number, was meant to be."""
     bare = re.sub(r"\W|_", "", spec.lower())
-    found = get_close_matches(bare, VOCABULARIES, n=1, cutoff=0.8)
-    return found[0] if found and any(c.isdigit() for c in bare) else None
+    stems = {name: name.rstrip("0123456789") for name in VOCABULARIES}
+    if len(bare) > _LONGEST_MISTYPED:
+        return []
+    stem = bare.rstrip("0123456789")
+    if bare in VOCABULARIES:
+        return [bare]
+    if (
+        stem != bare
+        and stem not in stems.values()
+        and (found := get_close_matches(bare, VOCABULARIES, n=1, cutoff=0.8))
+    ):
+        return found
+    found = get_close_matches(stem, set(stems.values()), n=1, cutoff=0.85)
+    return [name for name, of in stems.items() if of in found]
+
+
+def _single_spaced(name: str) -> str:
+    return " ".join(name.split())
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

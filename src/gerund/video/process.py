@@ -60,7 +60,8 @@ class Process:
         self._limits = limits
         self._memory = _anonymous_file(_AREA_BYTES)
         self._area = mmap.mmap(self._memory, _AREA_BYTES)
-        command = [sys.executable, "-P", "-m", "gerund.video.worker", str(self._memory), json.dumps(asdict(limits))]
+        settings = [str(self._memory), str(os.getpid()), json.dumps(asdict(limits))]
+        command = [sys.executable, "-P", "-m", "gerund.video.worker", *settings]
         try:
             self._process = subprocess.Popen(
                 command,

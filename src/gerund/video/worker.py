@@ -43,9 +43,11 @@ class Worker:
         channel: to whoever asks.
         memory: file descriptor of the memory that pictures are laid into.
         limits: what one video may cost.
+        parent: process number of whoever asks.
     """
 
-    def __init__(self, channel: Channel, memory: int, limits: Limits) -> None:
+    def __init__(self, channel: Channel, memory: int, limits: Limits, parent: int) -> None:
+        self._parent = parent
         self._channel = channel
         self._memory = memory
         self._area = mmap.mmap(memory, 0)
@@ -57,7 +59,7 @@ class Worker:
 
     def serve(self) -> None:
         """Works until nobody asks any more."""
-        threading.Thread(target=self._watch, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=self._watch, daemon=True).start()
         with suppress(EOFError, BrokenPipeError):
             while True:
                 request = self._channel.receive()
@@ -130,7 +132,7 @@ class Worker:
         if starved:
             raise SystemExit(errno.ENOMEM)
 
-    def _watch(self, parent: int) -> None:
+    def _watch(self) -> None:
         """Ends this process when its parent is gone or the video takes more than it may; tells that there is progress.
 
         The decoder lets other threads run while it works, so this one sees also a call that never returns.
@@ -139,7 +141,7 @@ class Worker:
         beat_s, beat_cpu_s = time.monotonic(), time.process_time()
         while True:
             time.sleep(_WATCH_S)
-            if os.getppid() != parent:
+            if os.getppid() != self._parent:
                 os._exit(0)
             if not self._busy:
                 continue
@@ -172,15 +174,15 @@ def _size_bytes(path: Path) -> int:
 
 
 def main() -> None:
-    """Serves on standard input and output: ``python -m gerund.video.worker MEMORY_FD LIMITS_AS_JSON``."""
-    memory, limits = int(sys.argv[1]), Limits(**json.loads(sys.argv[2]))
+    """Serves on standard input and output: ``python -m gerund.video.worker MEMORY_FD PARENT LIMITS_AS_JSON``."""
+    memory, parent, limits = int(sys.argv[1]), int(sys.argv[2]), Limits(**json.loads(sys.argv[3]))
     answers = os.dup(1)
     os.dup2(2, 1)  # what a library prints goes where errors go, not between the messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
     with suppress(ValueError, OSError):  # not every system bounds address space
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    Worker(Channel(0, answers), memory, limits).serve()
+    Worker(Channel(0, answers), memory, limits, parent).serve()
 
 
 if __name__ == "__main__":

@@ -53,12 +53,14 @@ def choose_texts(classes: ClassSpace, which: str) -> ClassSpace:
             behind the name, or, where it has none, all its texts behind the name.
 
     Raises:
-        UsageError: the file cannot be read, or describes none of the classes.
+        UsageError: the file cannot be read, or describes none of the classes; or these came with texts of their own.
 
     Example:
         >>> choose_texts(ClassSpace(("waving",)), "templates").texts[0][:2]
         ('a video of a person waving', 'a video of waving')
     """
+    if any(given != (name,) for name, given in zip(classes.names, classes.texts, strict=True)):
+        raise UsageError(f"--texts {which}: the actions come with texts of their own; leave out one of the two")
     if which == "name":
         return ClassSpace(classes.names, tuple((name,) for name in classes.names), as_given=True)
     if which == "templates":
@@ -69,14 +71,20 @@ def choose_texts(classes: ClassSpace, which: str) -> ClassSpace:
         return ClassSpace(classes.names, with_definitions(ClassSpace(classes.names)).texts, as_given=True)
     if not Path(which).is_file():
         raise UsageError(f"--texts {which}: no such file; give one, or {', '.join(CHOICES)}")
-    known = read_descriptions(Path(which))
+    return texts_from(classes, read_descriptions(Path(which)), f"--texts {which}")
+
+
+def texts_from(classes: ClassSpace, known: Descriptions, place: str) -> ClassSpace:
+    """The same classes with the texts that descriptions have of them; see `choose_texts`.
+
+    Raises:
+        UsageError: they describe none of the classes.
+    """
     if not len(known):
-        raise UsageError(f"--texts {which}: the file describes nothing")
+        raise UsageError(f"{place}: the file describes nothing")
     texts = tuple(_of_file(name, known) for name in classes.names)
     if not any(texts):
-        raise UsageError(
-            f"--texts {which}: it describes none of the {len(classes)} actions, such as {classes.names[0]}"
-        )
+        raise UsageError(f"{place}: it describes none of the {len(classes)} actions, such as {classes.names[0]}")
     return ClassSpace(classes.names, tuple(of or (name,) for name, of in zip(classes.names, texts, strict=True)), True)
 
 

@@ -1,0 +1,139 @@
+"""What gerund answers about a video: which actions it shows, and when."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from gerund.errors import UsageError
+from gerund.types import Segments, html_table
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class ActionScore:
+    """One action with how well it fits.
+
+    Attributes:
+        action: its name.
+        score: what ranks it; not bounded, see the model's recognizer.
+        probability: softmax of the scores over the listed actions.
+
+    Raises:
+        UsageError: a number is not finite, or the probability is none.
+    """
+
+    action: str
+    score: float
+    probability: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.score) and 0 <= self.probability <= 1):
+            raise UsageError(
+                f"the action {self.action!r} needs a finite score and a probability from 0 to 1, got {self.score} and "
+                f"{self.probability}"
+            )
+
+
+@dataclass(frozen=True, repr=False)
+class Classification:
+    """What a video shows: the best actions first.
+
+    Raises:
+        UsageError: there is no action, or a duration that is not finite.
+
+    Example:
+        >>> answer = Classification("a.mp4", 2.0, "i3d-minilm", (ActionScore("waving", 0.5, 0.8),))
+        >>> answer.best.action
+        'waving'
+        >>> answer
+        Classification('a.mp4', 2.00 s, i3d-minilm: 'waving' 80%)
+    """
+
+    video: str
+    duration_s: float
+    model: str
+    actions: tuple[ActionScore, ...]
+    time_error_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.actions:
+            raise UsageError("a classification names at least one action")
+        _require_seconds(self.duration_s, self.time_error_s)
+
+    @property
+    def best(self) -> ActionScore:
+        """The action that fits best."""
+        return self.actions[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain dict, ready for JSON."""
+        return {
+            "video": self.video,
+            "duration_s": round(self.duration_s, 3),
+            "model": self.model,
+            "actions": [
+                {"action": a.action, "score": round(a.score, 6), "probability": round(a.probability, 6)}
+                for a in self.actions
+            ],
+            "error": None,
+        }
+
+    def __repr__(self) -> str:
+        shown = [f"{a.action!r} {a.probability:.0%}" for a in self.actions[:_SHOWN]]
+        more = [f"{len(self.actions) - len(shown)} more"] if len(self.actions) > len(shown) else []
+        return f"Classification({self.video!r}, {self.duration_s:.2f} s, {self.model}: {', '.join(shown + more)})"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        rows = [[a.action, f"{a.score:.3f}", f"{a.probability:.1%}"] for a in self.actions]
+        caption = html_table(["video", "duration_s", "model"], [[self.video, f"{self.duration_s:.2f}", self.model]])
+        return caption + html_table(["action", "score", "probability"], rows)
+
+
+@dataclass(frozen=True, repr=False)
+class Location:
+    """When actions happen in a video.
+
+    Raises:
+        UsageError: a duration is not finite.
+
+    Example:
+        >>> Location("a.mp4", 2.0, "i3d-minilm", Segments())
+        Location('a.mp4', 2.00 s, i3d-minilm, Segments(none))
+    """
+
+    video: str
+    duration_s: float
+    model: str
+    segments: Segments
+    time_error_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require_seconds(self.duration_s, self.time_error_s)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain dict, ready for JSON."""
+        return {
+            "video": self.video,
+            "duration_s": round(self.duration_s, 3),
+            "model": self.model,
+            "segments": self.segments.to_dicts(),
+            "error": None,
+        }
+
+    def __repr__(self) -> str:
+        return f"Location({self.video!r}, {self.duration_s:.2f} s, {self.model}, {self.segments!r})"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        caption = html_table(["video", "duration_s", "model"], [[self.video, f"{self.duration_s:.2f}", self.model]])
+        return caption + self.segments._repr_html_()
+
+
+def _require_seconds(*values: float) -> None:
+    for value in values:
+        if not 0 <= value < math.inf:
+            raise UsageError(f"an answer needs a finite number of seconds that is not negative, got {value}")

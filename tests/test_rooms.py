@@ -10,6 +10,7 @@ import gerund
 SOURCE = Path(gerund.__file__).parent
 
 FLOORS = [
+    ["printing"],
     ["errors"],
     ["types"],
     ["writing", "examples", "assets", "metrics"],

@@ -16,7 +16,7 @@ import av
 import numpy as np
 
 from gerund.errors import GerundError
-from gerund.terminal import printable
+from gerund.printing import printable
 from gerund.types import Segments
 from gerund.video.reader import Video
 from gerund.video.transforms import resize_short_side, short_side_size

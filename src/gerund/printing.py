@@ -2,11 +2,12 @@
 
 File names, action lists, model servers and other people's files decide what stands in a line that gerund prints. A
 sequence that moves the cursor, retitles the window or turns the reading direction around must not be one of them. JSON
-needs none of this: it escapes by itself.
+needs no marks taken away: it has escapes for them.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import unicodedata
@@ -38,6 +39,16 @@ def printable_lines(text: object) -> str:
         'two\nlines?'
     """
     return "".join(mark if mark in "\n\t" or _is_shown(mark) else "?" for mark in str(text))
+
+
+def printable_json(text: str) -> str:
+    r"""JSON that says the same, with all that a terminal may not show written as escapes.
+
+    Example:
+        >>> print(printable_json('{"Übung": "\x7f\x9b2J"}'))
+        {"Übung": "\u007f\u009b2J"}
+    """
+    return "".join(mark if mark in "\n\t" or _is_shown(mark) else json.dumps(mark)[1:-1] for mark in text)
 
 
 def cell(value: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from gerund.bench.datasets.listing import ListedVideo
 from gerund.errors import UsageError
+from gerund.printing import uncell
 from gerund.video.reader import VIDEO_SUFFIXES
 
 Format = Literal["annotations", "classwise", "kinetics", "metas", "hmdb", "table", "paths", "templates"]
@@ -313,7 +314,7 @@ def _column(header: Sequence[str], names: Sequence[str]) -> str | None:
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(_read(path).split("\n"), restval="")
     reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-    return [(reader.line_num, {k: v for k, v in row.items() if k is not None}) for row in reader]
+    return [(reader.line_num, {k: uncell(v) for k, v in row.items() if k is not None}) for row in reader]
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gerund.errors import UsageError
+from gerund.printing import uncell
 
 _HEADINGS = {
     "video": ("video-id", "video_id", "video", "id"),
@@ -105,6 +106,8 @@ def table_rows(
 ) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of every row of a CSV table; rows with something under ``error`` are no answers, so none.
 
+    The guard that gerund puts before what a spreadsheet would run (`gerund.printing.cell`) is taken off.
+
     Args:
         path: for messages.
         text: what is in it.
@@ -137,7 +140,7 @@ def table_rows(
                 raise UsageError(f"{path}, line {lines.line_num}: {len(row)} cells where the header has {len(header)}")
             if error is not None and row[error].strip():
                 continue
-            cells = [row[columns[name]].strip() for name in names]
+            cells = [uncell(row[columns[name]].strip()) for name in names]
             if "" in cells:
                 empty = _HEADINGS[names[cells.index("")]][0]
                 raise UsageError(f"{path}, line {lines.line_num}: the column {empty} is empty")

@@ -77,13 +77,43 @@ def parse_json(text: str | bytes, **settings: Any) -> Any:
         raise DamageError(_too_deep()) from error
     except (ValueError, MemoryError) as error:  # bytes that are no text, and numbers of thousands of digits
         raise DamageError(_words(error)) from error
+    check_depth(content)
+    return content
+
+
+def check_depth(content: Any) -> None:
+    """Refuses JSON that was read but is nested so deep that comparing, printing or writing it would fail.
+
+    Raises:
+        DamageError: it is nested deeper than `MOST_JSON_DEPTH`.
+    """
     level = [content] if isinstance(content, (list, dict)) else []
     for _ in range(MOST_JSON_DEPTH):
         items = (child for item in level for child in (item.values() if isinstance(item, dict) else item))
         level = [child for child in items if isinstance(child, (list, dict))]
         if not level:
-            return content
+            return
     raise DamageError(_too_deep())
+
+
+def parse_yaml(text: str) -> Any:
+    """What YAML says, plain values alone; references from one place to another, which can multiply, are refused.
+
+    Raises:
+        DamageError: it is too long, too deep, refers to itself, or is no YAML.
+    """
+    import yaml
+
+    class Plain(yaml.SafeLoader):  # type: ignore[misc]
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise DamageError("YAML with references (*name); write out what they stand for")
+            return super().compose_node(parent, index)
+
+    if len(text) > MOST_JSON_BYTES:
+        raise DamageError(f"{len(text) >> 20} MB of YAML; at most {MOST_JSON_BYTES >> 20} MB are read")
+    with damage():
+        return yaml.load(text, Plain)
 
 
 class Members:

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -236,7 +237,7 @@ def _open_member(file: Path, member: str) -> Iterator[IO[bytes]]:
                 if extracted is None:
                     raise KeyError(member)
                 yield extracted
-    except (KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except (KeyError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         raise AssetError(f"{file}: expected an archive with {member}; {error}") from error
 
 

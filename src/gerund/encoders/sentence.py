@@ -14,7 +14,8 @@ import numpy as np
 from gerund.encoders.engines import Device, Engine, EngineName, compile_graph
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks.bert import hidden_states
-from gerund.encoders.tokenizer import batches
+from gerund.encoders.tokenizer import batches, open_tokenizer
+from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.errors import UsageError
 from gerund.types import FloatArray
 
@@ -43,9 +44,7 @@ def build(weights: Mapping[str, FloatArray]) -> Graph:
 
 def load(weights_file: Path) -> Graph:
     """The network of a BERT checkpoint in safetensors."""
-    from safetensors.numpy import load_file
-
-    return build(load_file(weights_file))
+    return build(read_checkpoint(weights_file).tensors)
 
 
 class SentenceEncoder:
@@ -68,9 +67,7 @@ class SentenceEncoder:
         engine: EngineName = "auto",
         device: Device = "auto",
     ) -> None:
-        from tokenizers import Tokenizer
-
-        self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
+        self._tokenizer = open_tokenizer(tokenizer_file)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._run: Engine = compile_graph(

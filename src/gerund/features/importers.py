@@ -17,6 +17,7 @@ from gerund.features.arrays import ARRAY_SUFFIXES, pick, read_arrays
 from gerund.features.layout import as_file_name, write_whole
 from gerund.features.timing import Clock, spans_from_times
 from gerund.features.tracks import FeatureError, Features, Kind
+from gerund.reading import parse_json
 from gerund.types import FloatArray, FloatArray64, IntArray, Track
 
 Layout = Literal["arrays", "vectors", "video-features", "table"]
@@ -138,7 +139,7 @@ def read_objects(path: Path) -> dict[str, list[int]]:
         FeatureError: it is of another form, or its scores do not descend.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from gerund.errors import UsageError
 from gerund.features.tracks import FeatureError, Kind
+from gerund.reading import parse_json
 
 _FORMAT = 1
 _MARKER = "store.json"
@@ -178,7 +179,7 @@ def _write_json(path: Path, content: dict[str, object]) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except ValueError as error:
         raise FeatureError(f"{path}: cannot be read as JSON ({error}); restore it, or extract again") from error
     if not isinstance(content, dict):

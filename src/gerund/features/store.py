@@ -28,6 +28,7 @@ import numpy as np
 from gerund.errors import UsageError
 from gerund.features.layout import TRACK_SUFFIX, choose_kind, make_kind, read_kinds, write_whole
 from gerund.features.tracks import FeatureError, Features, Kind
+from gerund.reading import open_arrays, parse_json
 from gerund.types import Track
 
 
@@ -175,8 +176,8 @@ class FeatureStore(Features):
             raise UsageError(f"{self.place}: no features of the video {video!r} ({self.kind}); extract it") from None
         with opened:
             try:
-                with np.load(opened, allow_pickle=False) as content:
-                    about = json.loads(str(content["about"]))
+                with open_arrays(opened) as content:
+                    about = parse_json(str(content["about"]))
                     found = [content[name] for name in names]
                 made = about["encoder"], about["sampling"]
             except Exception as error:  # whatever a damaged file makes of numpy, zipfile and json

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from gerund.bench.datasets.listing import ListedVideo
 from gerund.errors import UsageError
 from gerund.printing import uncell
+from gerund.reading import DamageError, parse_json
 from gerund.video.reader import VIDEO_SUFFIXES
 
 Format = Literal["annotations", "classwise", "kinetics", "metas", "hmdb", "table", "paths", "templates"]
@@ -197,7 +198,7 @@ def read_metas(path: Path, classes: Sequence[str] = ()) -> list[ListedVideo]:
     videos = []
     for line, text in _lines(path):
         try:
-            entry = json.loads(text)
+            entry = parse_json(text)
             label = entry["label"]
             name = classes[label] if isinstance(label, int) and label >= 0 else str(label)
             videos.append(ListedVideo(stem_of(entry["videoname"]), name))
@@ -323,9 +324,11 @@ def _lines(path: Path) -> list[tuple[int, str]]:
 
 def _json(text: str, path: Path) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}, line {error.lineno}: this is not JSON: {error.msg}") from error
+    except DamageError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def _head(path: Path) -> str:

@@ -18,6 +18,7 @@ from gerund.metrics.calibration import brier, expected_calibration_error
 from gerund.metrics.detection import Variant, mean_average_precision
 from gerund.metrics.generalised import ausuc, seen_unseen_accuracy
 from gerund.metrics.segments import Annotations, Detections
+from gerund.reading import open_arrays, parse_json
 from gerund.types import FloatArray, IntArray
 
 _VARIANTS: dict[str, Variant] = {"t3al": "t3al", "gap": "gap"}
@@ -181,10 +182,10 @@ def load_answers(path: Path) -> list[Answers]:
         UsageError: the file is something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as saved:
-            heads = json.loads(saved["heads"].tobytes())
+        with open_arrays(path) as saved:
+            heads = parse_json(saved["heads"].tobytes())
             return [_load(head, number, saved) for number, head in enumerate(heads)]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: expected the answers that a report was made from; {error}") from error
 
 

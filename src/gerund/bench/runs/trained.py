@@ -12,6 +12,7 @@ from gerund.bench.runs.material import Features
 from gerund.errors import UsageError
 from gerund.methods import saved
 from gerund.methods.catalog import MethodCard, class_of
+from gerund.reading import parse_json
 from gerund.text.similar import same_names
 
 _LESSON = "lesson.json"
@@ -83,7 +84,7 @@ def take_up(
 def _read(folder: Path) -> Lesson:
     path = folder / _LESSON
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         return Lesson(**{**content, "classes": tuple(content["classes"])})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UsageError(

@@ -14,6 +14,7 @@ from typing import Any
 
 from gerund.errors import UsageError
 from gerund.printing import uncell
+from gerund.reading import DamageError, parse_json
 
 _HEADINGS = {
     "video": ("video-id", "video_id", "video", "id"),
@@ -91,11 +92,11 @@ def json_object(path: Path, text: str) -> dict[str, Any]:
         return found
 
     try:
-        content = json.loads(text, object_pairs_hook=unique)
+        content = parse_json(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}, line {error.lineno}: broken JSON: {error.msg}; expected one JSON object") from error
-    except RecursionError as error:
-        raise UsageError(f"{path}: JSON nested too deep to be one of these files") from error
+    except DamageError as error:
+        raise UsageError(f"{path}: {error}; it cannot be one of these files") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected a JSON object with an entry for each video, got {short(content)}")
     return content

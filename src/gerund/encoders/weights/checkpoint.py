@@ -51,7 +51,7 @@ STORAGE_TYPES = {
 _NESTED = ("state_dict", "model_state_dict", "model", "weights")
 """Where training scripts keep the tensors beside epoch numbers and optimisers."""
 
-_MOST_ENTRIES = 500_000
+_MOST_ENTRIES = 100_000
 _LONGEST_NAME = 500
 _DEEPEST = 64
 _SPARE_BYTES = 1 << 20

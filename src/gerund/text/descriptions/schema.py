@@ -17,6 +17,7 @@ from typing import Any
 
 from gerund.errors import UsageError
 from gerund.printing import printable_json
+from gerund.reading import parse_json
 from gerund.text.classes import to_words
 from gerund.text.similar import stem
 from gerund.writing import write_text
@@ -177,7 +178,7 @@ class Descriptions(Mapping[str, tuple[Text, ...]]):
             if not line.strip():
                 continue
             try:
-                name, found = _from_line(json.loads(line), source)
+                name, found = _from_line(parse_json(line), source)
             except (ValueError, TypeError, AttributeError) as error:
                 raise UsageError(f"{place}, line {number}: {error}") from error
             if name in texts:

@@ -13,6 +13,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from gerund.errors import UsageError
+from gerund.reading import parse_json
 from gerund.text.generation.client import Reply
 
 
@@ -46,7 +47,7 @@ class Replies:
     def find(self, identity: Mapping[str, Any]) -> Kept | None:
         """The reply to a question, as far as it was kept; a damaged file counts for nothing, and is written anew."""
         try:
-            content = json.loads(self._path(identity).read_text(encoding="utf-8"))
+            content = parse_json(self._path(identity).read_text(encoding="utf-8"))
             reply = Reply(**content["reply"])
             date = content["date"]
         except (FileNotFoundError, ValueError, KeyError, TypeError):

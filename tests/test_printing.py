@@ -11,17 +11,13 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-import gerund.api
-from gerund.api import Model
 from gerund.batch import errors_to_exit
 from gerund.bench.datasets.lists import read_table
-from gerund.cli import app
 from gerund.errors import AssetError, UsageError
 from gerund.printing import cell, echo, printable, printable_json, printable_lines, uncell
 from gerund.text.descriptions import Descriptions
-from stub import ColourEncoder, write_colours
+from stub import write_colours
 
 NASTY = ["=showing red", "showing\x1b]0;owned\x07 green", "-showing blue", "show\u202eing\x9b2J red"]
 STEERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -91,13 +87,6 @@ def test_echo_prints_lines_that_are_safe(capsys):
     echo("wrong\x9b2J", err=True)
     echo("no end", nl=False)
     assert capsys.readouterr() == ("one\ntwo?]0;title?\nno end", "wrong?2J\n")
-
-
-@pytest.fixture
-def run(monkeypatch):
-    """Types a command to a gerund whose model sees colours."""
-    monkeypatch.setattr(gerund.api, "load", lambda *_, **__: Model(ColourEncoder()))
-    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
 
 
 @pytest.mark.parametrize("command", ["classify", "locate"])

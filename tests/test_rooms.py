@@ -10,7 +10,7 @@ import gerund
 SOURCE = Path(gerund.__file__).parent
 
 FLOORS = [
-    ["printing"],
+    ["printing", "version"],
     ["errors"],
     ["types"],
     ["reading", "writing"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gerund.errors import AssetError, GerundError, UsageError, VideoError
+from gerund.version import __version__
 
 if TYPE_CHECKING:
     from gerund.api import ActionScore, Classification, Model, load
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from gerund.text.descriptions import Descriptions, choose_texts
     from gerund.types import Clip, Segment, Segments, Track
     from gerund.video.reader import Video
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ActionScore",
@@ -35,6 +34,7 @@ __all__ = [
     "UsageError",
     "Video",
     "VideoError",
+    "__version__",
     "choose_texts",
     "load",
     "open_features",

@@ -26,10 +26,11 @@ from typing import Any
 import numpy as np
 
 from gerund.errors import UsageError
-from gerund.features.layout import TRACK_SUFFIX, choose_kind, make_kind, read_kinds, write_whole
+from gerund.features.layout import TRACK_SUFFIX, choose_kind, make_kind, read_kinds
 from gerund.features.tracks import FeatureError, Features, Kind
 from gerund.reading import open_arrays, parse_json
 from gerund.types import Track
+from gerund.writing import whole_file
 
 
 class FeatureStore(Features):
@@ -135,9 +136,8 @@ class FeatureStore(Features):
         spans_s = np.ascontiguousarray(track.spans_s, np.float64)
         file = self.file_of(video)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(
-            file, lambda target: np.savez(target, vectors=vectors, spans_s=spans_s, about=np.array(json.dumps(about)))
-        )
+        with whole_file(file) as target:
+            np.savez(target, vectors=vectors, spans_s=spans_s, about=np.array(json.dumps(about)))
 
     def has(self, video: str, source: str | os.PathLike[str] | None = None) -> bool:
         """True when there is a track of the video whose file is not cut off; its vectors are not read.

@@ -20,6 +20,7 @@ from gerund.metrics.generalised import ausuc, seen_unseen_accuracy
 from gerund.metrics.segments import Annotations, Detections
 from gerund.reading import open_arrays, parse_json
 from gerund.types import FloatArray, IntArray
+from gerund.writing import whole_file
 
 _VARIANTS: dict[str, Variant] = {"t3al": "t3al", "gap": "gap"}
 """Whose rules of scoring segments a compat switch of a protocol means."""
@@ -172,7 +173,8 @@ def save_answers(answers: Sequence[Answers], path: Path) -> None:
             head |= {"kind": "localization", "truth": answer.truth, "found": answer.found}
         heads.append(head)
     text = json.dumps(heads, ensure_ascii=False).encode()
-    np.savez_compressed(path, heads=np.frombuffer(text, np.uint8), **arrays)
+    with whole_file(path) as file:
+        np.savez_compressed(file, heads=np.frombuffer(text, np.uint8), **arrays)
 
 
 def load_answers(path: Path) -> list[Answers]:

@@ -14,6 +14,7 @@ from gerund.methods import saved
 from gerund.methods.catalog import MethodCard, class_of
 from gerund.reading import parse_json
 from gerund.text.similar import same_names
+from gerund.writing import write_text
 
 _LESSON = "lesson.json"
 
@@ -41,7 +42,7 @@ def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features
     """Writes a fitted method and its lesson."""
     saved.save(method, folder)
     lesson = Lesson(benchmark.name, benchmark.sha256, split.name, split.seen, str(features.describe()["fingerprint"]))
-    (folder / _LESSON).write_text(json.dumps(asdict(lesson), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / _LESSON, json.dumps(asdict(lesson), indent=1) + "\n")
 
 
 def take_up(

@@ -19,6 +19,7 @@ from gerund.encoders.graph import Array, Graph
 from gerund.errors import GerundError, UsageError
 from gerund.types import FloatArray, FrameArray
 from gerund.video.reader import Video
+from gerund.writing import write_text
 
 Format = Literal["onnx", "openvino"]
 TOLERANCE = 1e-3
@@ -92,7 +93,7 @@ def export_model(
         }
         if not report["good"]:
             failed = folder / "parity-failed.json"
-            failed.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            write_text(failed, json.dumps(report, indent=2) + "\n")
             bad = [_what_is_wrong(name, network) for name, network in networks.items() if not network["good"]]
             raise GerundError(f"not exported: {'; '.join(bad)}. Nothing was kept but {failed}")
         for file in sorted(parts.iterdir()):
@@ -102,7 +103,7 @@ def export_model(
             file.unlink()
         parts.rmdir()
     (folder / "parity-failed.json").unlink(missing_ok=True)
-    (folder / "parity.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_text(folder / "parity.json", json.dumps(report, indent=2) + "\n")
     return report
 
 

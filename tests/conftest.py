@@ -63,8 +63,10 @@ class Listener:
 
     def __init__(self):
         self.visits = 0
+        self._heard = threading.Condition()
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.host = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self.address = self._socket.getsockname()
+        self.host = f"127.0.0.1:{self.address[1]}"
         threading.Thread(target=self._count, daemon=True).start()
 
     def _count(self):
@@ -73,8 +75,15 @@ class Listener:
                 visitor, _ = self._socket.accept()
             except OSError:
                 return
-            self.visits += 1
             visitor.close()
+            with self._heard:
+                self.visits += 1
+                self._heard.notify_all()
+
+    def wait_for(self, visits):
+        """Returns when so many have been counted."""
+        with self._heard:
+            assert self._heard.wait_for(lambda: self.visits >= visits, timeout=30)
 
     def close(self):
         """Stops listening."""
@@ -87,12 +96,8 @@ def listener():
     """A port to mention in names and contents; the test fails when anybody, Python or not, connects to it."""
     found = Listener()
     yield found
-    with socket.create_connection(found._socket.getsockname()):  # comes behind all others in the queue
-        pass
-    for _ in range(1000):
-        if found.visits:
-            break
-        threading.Event().wait(0.005)
+    with socket.create_connection(found.address):  # comes behind all others in the queue
+        found.wait_for(1)
     found.close()
     assert found.visits == 1, f"{found.visits - 1} connections were opened because of a name or a content"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import threading
@@ -170,3 +171,79 @@ def askg_reply(payload):
             "steps": ["gripping the rope", "leaning back", "walking down"],
         }
     )
+
+
+def slowly(*pieces, gap_s=0.03, times=200):
+    """An answer whose last piece comes again and again, each time before anyone would call it late."""
+
+    def act(handler, payload):
+        for piece in (*pieces, *[pieces[-1]] * times):
+            handler.wfile.write(piece)
+            handler.wfile.flush()
+            time.sleep(gap_s)
+
+    return act
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+DRIPPED = {
+    "status line": slowly(b"HTTP/1.1 200 O"[:1], b"H"),
+    "headers": slowly(HEAD, b"X"),
+    "many headers": slowly(HEAD, b"X-A: b\r\n", times=90),
+    "100 Continue": slowly(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "chunks": slowly(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "a chunk's length": slowly(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+    "trailers": slowly(HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n"),
+    "body": slowly(HEAD + b"Content-Length: 100000\r\n\r\n", b" "),
+    "an error's body": slowly(b"HTTP/1.1 500 no\r\n\r\n", b" "),
+}
+"""Answers that never end and never fall silent."""
+
+
+def raw(content, **headers):
+    """A body as it is, whatever it is."""
+
+    def act(handler, payload):
+        handler.send_response(200)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return act
+
+
+def with_tokens(words):
+    """A good reply with an odd number of tokens."""
+
+    def act(handler, payload):
+        text = json.dumps(completion(tear_reply(action_of(payload))))
+        raw(text.replace('"prompt_tokens": 100', f'"prompt_tokens": {words}').encode())(handler, payload)
+
+    return act
+
+
+ODD = {
+    "endless tokens": with_tokens("1e999"),
+    "no tokens": with_tokens("NaN"),
+    "negative tokens": with_tokens("-5"),
+    "worded tokens": with_tokens('"many"'),
+    "listed tokens": with_tokens("[1]"),
+    "digits": with_tokens("9" * 5000),
+    "deep": raw(b'{"choices":' + b"[" * 900 + b"]" * 900 + b"}"),
+    "deeper": raw(b"[" * 100_000),
+    "deep content": says("{" + '"a": {' * 900 + "}" * 901),
+    "no UTF-8": raw(b'{"choices": [{"message": {"content": "\xff\xfe"}}]}'),
+    "surrogates": raw(b'{"choices": [{"message": {"content": "{\\"steps\\": [\\"\\ud800\\"]}"}}]}'),
+    "types": raw(b'{"choices": {"message": 3}}'),
+    "more types": raw(b'{"choices": [{"message": {"content": {"a": 1}}}]}'),
+    "strange usage": raw(b'{"choices": [{"message": {"content": "{}"}}], "usage": 7}'),
+    "strange parts": raw(b'{"choices": [{"message": {"content": [1, {"text": 2}]}}]}'),
+    "compressed": raw(gzip.compress(bytes(1 << 20)), Content_Encoding="gzip"),
+    "huge": raw(b" " * (9 << 20)),
+    "no length": raw(b"{}", Content_Length="9" * 5000),
+    "come back never": fails(503, "later", Retry_After="9" * 400),
+    "come back in a word": fails(503, "later", Retry_After="Fri, 99 Foo 99999 99:99:99 XXX"),
+}
+"""Answers that no server should give."""

@@ -631,7 +631,7 @@ def test_a_disk_that_fills_up_while_writing_says_what_to_do(shop, monkeypatch, f
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def open_on_full_disk(path, mode="r", *arguments, **settings):
-        if path.suffix == ".part" and folder in path.parts and mode in ("wb", "ab"):
+        if path.suffix == ".part" and folder in path.parts and mode in ("wb", "xb", "ab"):
             return Full(path, mode)
         return opened(path, mode, *arguments, **settings)
 

@@ -95,9 +95,9 @@ def encoder():
 
 @needs_weights
 @given(st.integers(1, 3000), st.sampled_from([1, 6, 15, 24, 25, 30, 50, 60, 120]))
-def test_dense_windows_tile_the_video(num_frames, fps):
+def test_dense_windows_tile_the_video(encoder, num_frames, fps):
     """Kept spans follow each other without gap or overlap from the first frame to beyond the last."""
-    windows = ENCODER().sample(Lengths(num_frames, fps), dense=True)
+    windows = encoder.sample(Lengths(num_frames, fps), dense=True)
     spans = np.concatenate([window.spans for window in windows])
     assert spans[0, 0] == 0
     assert (spans[1:, 0] == spans[:-1, 1]).all()
@@ -113,20 +113,13 @@ def test_dense_windows_tile_the_video(num_frames, fps):
 
 @needs_weights
 @given(st.integers(1, 3000), st.sampled_from([6, 25, 30, 60]))
-def test_few_windows_whatever_the_length(num_frames, fps):
+def test_few_windows_whatever_the_length(encoder, num_frames, fps):
     """The windows for one answer are few, ascend, and do not grow with the video."""
-    windows = ENCODER().sample(Lengths(num_frames, fps), dense=False)
+    windows = encoder.sample(Lengths(num_frames, fps), dense=False)
     assert 1 <= len(windows) <= 3
     assert all(len(window.frames) <= 56 and len(window.frames) % 8 == 0 for window in windows)
     starts = [window.frames[0] for window in windows]
     assert starts == sorted(starts)
-
-
-def ENCODER():
-    """One encoder for tests that draw many examples."""
-    if not hasattr(ENCODER, "kept"):
-        ENCODER.kept = ConseEncoder(precision="fp32")
-    return ENCODER.kept
 
 
 @needs_weights

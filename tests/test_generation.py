@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from itertools import pairwise
 from threading import Event
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -19,6 +22,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from chat_server import (
+    DRIPPED,
+    ODD,
     ChatServer,
     action_of,
     askg_reply,
@@ -38,7 +43,8 @@ from gerund.errors import UsageError
 from gerund.text.descriptions import Descriptions, Source, Text
 from gerund.text.generation import RECIPES, ChatClient, ModelError, find_recipe, make_descriptions, making
 from gerund.text.generation.client import Pace, StoppedError
-from gerund.text.generation.endpoint import Endpoint, Key
+from gerund.text.generation.deadline import Line
+from gerund.text.generation.endpoint import Endpoint, Key, UnreachableError
 from gerund.text.generation.parsing import ReplyError
 from gerund.text.generation.planning import estimate
 from gerund.text.generation.stages import Question
@@ -362,6 +368,48 @@ def test_a_server_that_takes_too_long(server, tmp_path, trouble):
     server.plans["waving"].append(trouble)
     with pytest.raises(ModelError, match=r"took longer than 0\.2 s"):
         client_of(server, timeout_s=0.2, tries=1).ask([{"role": "user", "content": "Action: waving"}], {})
+
+
+@pytest.mark.parametrize("trouble", DRIPPED.values(), ids=DRIPPED)
+def test_the_timeout_is_for_the_whole_request(server, trouble):
+    """Whatever comes in drips, the request ends after its time, and the connection with it."""
+    server.plans["waving"].append(trouble)
+    threads = threading.active_count()
+    with pytest.raises(ModelError, match=r"took longer than 0\.3 s"):
+        client_of(server, timeout_s=0.3, tries=1).ask([{"role": "user", "content": "Action: waving"}], {})
+    for _ in range(200):  # the server notices that nobody listens any more, and its thread ends as the client's did
+        if threading.active_count() <= threads:
+            break
+        time.sleep(0.02)
+    assert threading.active_count() <= threads
+
+
+def test_the_timeout_holds_before_anything_was_said():
+    """A port that takes connections and never answers, in plain or where a handshake is due, is given up in time."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for scheme in ("http", "https"):
+            url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/v1"
+            with pytest.raises(UnreachableError, match=r"took longer than 0\.2 s"):
+                Endpoint(url, timeout_s=0.2).post("/chat/completions", {})
+
+
+@pytest.mark.parametrize("trouble", ODD.values(), ids=ODD)
+def test_an_odd_answer_costs_one_request(server, tmp_path, trouble):
+    """What no one can mean is an error of its request: it is asked again, and the others go on."""
+    server.plans["waving"].append(trouble)
+    made = made_by(server, tmp_path, NAMES[:3])
+    assert texts_of(made) == expected(*NAMES[:3])
+    assert server.counts == {"waving": 2, "pole vault": 1, "shaking hands": 1}
+
+
+@pytest.mark.parametrize("trouble", ODD.values(), ids=ODD)
+def test_odd_answers_that_stay_fail_one_action(server, tmp_path, trouble):
+    """When nothing else comes the action is listed with a reason that fits on a few lines, and the others are made."""
+    server.plans["waving"].extend([trouble] * 3)
+    made = made_by(server, tmp_path, NAMES[:3], retries=0, settings={"tries": 3})
+    assert texts_of(made) == expected(*NAMES[1:3])
+    (failure,) = made.failed
+    assert failure.name == "waving" and len(failure.reason) < 600
 
 
 def test_half_an_answer_is_none(server):
@@ -892,3 +940,12 @@ def test_ctrl_c_says_how_to_go_on(server, tmp_path):
     made = made_by(server, tmp_path / "replies")
     assert (made.kept, made.asked) == (4, 4)
     assert server.counts == dict.fromkeys(NAMES, 1)
+
+
+def test_a_line_that_was_hung_up_connects_no_more(server):
+    """What was given up while its address was looked for does not go on by itself once it is found."""
+    line = Line()
+    line.hang_up()
+    with pytest.raises(URLError) as caught:
+        line.opener().open(f"{server.url}/models", timeout=5)
+    assert isinstance(caught.value.reason, TimeoutError) and not server.asked

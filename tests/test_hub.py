@@ -123,3 +123,10 @@ def test_a_name_that_no_hub_can_have(tmp_path, monkeypatch):
     monkeypatch.setenv("GERUND_OFFLINE", "1")
     with pytest.raises(AssetError, match="model hub"):
         hub_folder("not a name at all")
+
+
+def test_without_the_client_it_is_said_what_to_install(monkeypatch):
+    """The hub's client is an extra, and the error names it and the way without it."""
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(AssetError, match=r"owner/net comes from the model hub.*gerund\[hub\].*--model FOLDER"):
+        hub_folder("owner/net")

@@ -1,5 +1,6 @@
 """Finding a package's file where the user's own pip would look for it."""
 
+import io
 import os
 import shutil
 import ssl
@@ -7,14 +8,15 @@ import subprocess
 import sys
 import threading
 from base64 import b64decode
+from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from types import SimpleNamespace
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
-from gerund.assets import package_index
+from gerund.assets import package_index, transfer
 from gerund.assets.package_index import file_locations, pip_settings
 from gerund.assets.transfer import Connection, download, fetch_text
 from gerund.errors import AssetError
@@ -592,3 +594,36 @@ def test_the_proxy_of_pip_is_used(site, monkeypatch, pip):
 
     assert urls_of() == [f"http://index.example/simple/box/{FILE}"]
     assert site.paths == ["http://index.example/simple/box/"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        ("https://a.example/x", "https://a.example/y", True),
+        ("http://a.example/x", "http://a.example/y", True),
+        ("http://a.example/x", "https://a.example/y", True),
+        ("https://a.example/x", "http://a.example/y", False),
+        ("https://a.example/x", "https://b.example/y", False),
+        ("https://a.example/x", "https://a.example:8443/y", False),
+    ],
+)
+def test_where_a_login_goes(before, after, kept):
+    """A login follows to the same server, into encryption but never out of it, and to no other server."""
+    request = Request(before, headers={"Authorization": "Basic x"})
+    found = transfer._Redirects().redirect_request(request, io.BytesIO(), 302, "Found", HTTPMessage(), after)
+    assert found.full_url == after and found.has_header("Authorization") is kept
+
+
+@pytest.mark.parametrize("after", ["ftp://a.example/y", "file:///etc/passwd"])
+def test_a_redirection_stays_on_the_web(after):
+    """Whatever else an address may mean, no server is followed there."""
+    request = Request("https://a.example/x")
+    assert transfer._Redirects().redirect_request(request, io.BytesIO(), 302, "", HTTPMessage(), after) is None
+
+
+def test_a_page_has_an_end(site, monkeypatch):
+    """A page that is longer than any index is an error, not memory."""
+    site.pages["/long"] = (HTML, "x" * 100)
+    monkeypatch.setattr(transfer, "_MOST_PAGE_BYTES", 10)
+    with pytest.raises(AssetError, match="a page of more than"):
+        fetch_text(f"{site.url}/long", Connection(), accept="text/html")

@@ -10,9 +10,11 @@ import gerund
 SOURCE = Path(gerund.__file__).parent
 
 FLOORS = [
+    ["printing", "version"],
     ["errors"],
     ["types"],
-    ["answers", "writing", "examples", "assets", "metrics"],
+    ["reading", "writing"],
+    ["answers", "examples", "assets", "metrics"],
     ["text", "video"],
     ["encoders"],
     ["features"],

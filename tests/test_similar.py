@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gerund.text import similar
 from gerund.text.classes import VOCABULARIES, read_vocabulary
 from gerund.text.similar import near_names, same_names, stem
 
@@ -150,7 +153,7 @@ def test_meaning_adds_pairs_that_words_do_not_give():
 
 
 WORDS = "riding a bike or horse (indoor) PushUps pull ups kick/ball on the Brush_hair"
-NAMES = st.lists(st.sampled_from(WORDS.split()), min_size=1).map(" ".join) | st.text(max_size=20)
+NAMES = st.lists(st.sampled_from(WORDS.split()), min_size=1, max_size=12).map(" ".join) | st.text(max_size=20)
 
 
 @given(NAMES, NAMES)
@@ -167,3 +170,21 @@ def test_every_name_with_letters_is_itself(name):
     """A name is the same as itself, in capitals or not, unless it has no letter or digit."""
     expected = "name" if any(character.isalnum() for character in name) else None
     assert kind(name, name) == expected
+
+
+def test_many_choices_stay_few(monkeypatch):
+    """A name with any number of choices is compared through a bounded number of texts, and is still itself."""
+    looked_at = []
+    search = similar._CHOICE.search
+    monkeypatch.setattr(similar, "_CHOICE", SimpleNamespace(search=lambda text: looked_at.append(text) or search(text)))
+    for count in (14, 200):
+        looked_at.clear()
+        name = " ".join(f"word{number}a/word{number}b" for number in range(count))
+        assert kind(name, name.upper()) == "name" and len(looked_at) <= 2 * similar._MOST_CHOICES
+    assert len(similar._choices("/".join(f"w{number}" for number in range(1000)))) == similar._MOST_CHOICES
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+def test_no_real_name_reaches_the_bound(vocabulary):
+    """Names of the real lists stand for all of their choices."""
+    assert max(len(similar._choices(name)) for name in read_vocabulary(vocabulary)) < similar._MOST_CHOICES / 4

@@ -23,9 +23,9 @@ from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.features import FeatureError, FeatureStore, Kind
 from gerund.features import store as store_module
-from gerund.features.layout import write_whole
 from gerund.features.store import name_videos
 from gerund.types import Track
+from gerund.writing import write_bytes
 
 KIND = Kind("clip", "1f5a", 3, "own", "the encoder's own")
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -212,12 +212,11 @@ def test_a_process_killed_while_writing_leaves_no_track(store):
     code = f"""
 import os, signal
 from pathlib import Path
-from gerund.features.layout import write_whole
-def half(file):
+from gerund.writing import whole_file
+with whole_file(Path({str(store.file_of("a"))!r})) as file:
     file.write(b"PK half of it")
     file.flush()
     os.kill(os.getpid(), signal.SIGKILL)
-write_whole(Path({str(store.file_of("a"))!r}), half)
 """
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -230,7 +229,7 @@ write_whole(Path({str(store.file_of("a"))!r}), half)
 
 def test_a_whole_file_is_as_readable_as_others(tmp_path):
     """A file that is renamed into place has the permissions that a plainly written one has."""
-    write_whole(tmp_path / "one", lambda file: file.write(b"1"))
+    write_bytes(tmp_path / "one", b"1")
     (tmp_path / "other").write_bytes(b"1")
     assert (tmp_path / "one").stat().st_mode == (tmp_path / "other").stat().st_mode
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
+import gerund
 from gerund.errors import UsageError
-from gerund.writing import check_outputs, write_text
+from gerund.writing import check_outputs, whole_file, write_bytes, write_text
 
 
 def test_inputs_are_never_overwritten(tmp_path):
@@ -45,6 +48,51 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no"):
         write_text(path, "new")
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_what_is_being_written_cannot_be_taken_for_it(tmp_path):
+    """Until a file is whole it has a name that begins with a dot; when writing fails nothing of it stays."""
+    path = tmp_path / ("n" * 255)  # the longest name there is; the one of the part is no longer
+    write_bytes(path, b"old")
+    with pytest.raises(ZeroDivisionError), whole_file(path) as file:
+        file.write(b"half")
+        (part,) = set(tmp_path.iterdir()) - {path}
+        assert part.name.startswith(".") and part.suffix == ".part" and path.read_bytes() == b"old"
+        raise ZeroDivisionError
+    assert [p.name for p in tmp_path.iterdir()] == [path.name] and path.read_bytes() == b"old"
+
+
+def test_bytes_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
+    """The file is brought to the disk with all of its bytes, and then renamed: never the other way round."""
+    done = []
+    monkeypatch.setattr(os, "fsync", lambda number: done.append(("fsync", os.fstat(number).st_size)))
+    rename = os.replace
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append(("replace", 0)), rename(*paths)))
+    write_text(tmp_path / "a.txt", "twelve bytes")
+    assert done == [("fsync", 12), ("replace", 0)]
+
+
+def test_writers_of_one_file_do_not_meet(tmp_path):
+    """Two that write the same file at once each write their own part, and the last to finish wins whole."""
+    with whole_file(tmp_path / "a") as one:
+        with whole_file(tmp_path / "a") as other:
+            other.write(b"other")
+        one.write(b"one")
+        assert (tmp_path / "a").read_bytes() == b"other"
+    assert (tmp_path / "a").read_bytes() == b"one"
+
+
+def test_there_is_one_writer():
+    """Files are renamed into place in one room, but for downloads that go on and exports of several files."""
+    root = Path(gerund.__file__).parent
+    found = {path.relative_to(root).as_posix() for path in root.rglob("*.py") if "os.replace(" in path.read_text()}
+    assert found == {"writing.py", "assets/transfer.py", "encoders/engines/export.py"}
+
+
+def test_the_package_says_that_it_is_typed():
+    """Type checkers of users find the marker, and the version is that of the build."""
+    assert (Path(gerund.__file__).parent / "py.typed").is_file()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", gerund.__version__)
 
 
 def test_links_stay_links_and_pipes_pipes(tmp_path):

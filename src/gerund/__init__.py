@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gerund.errors import AssetError, GerundError, UnreadableWarning, UsageError, VideoError
+from gerund.version import __version__
 
 if TYPE_CHECKING:
     from gerund.answers import ActionScore, Classification, Location
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from gerund.video.limits import Limits
     from gerund.video.memory import MemoryVideo
     from gerund.video.reader import Video
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ActionScore",
@@ -42,6 +41,7 @@ __all__ = [
     "UsageError",
     "Video",
     "VideoError",
+    "__version__",
     "choose_texts",
     "load",
     "open_features",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from gerund.errors import GerundError, UnreadableWarning, UsageError, VideoError
+from gerund.printing import cell, echo, printable
 from gerund.writing import check_outputs
 
 if TYPE_CHECKING:
@@ -167,10 +168,8 @@ class Batch:
 
     def finish(self) -> None:
         """Lists the videos that failed and writes what is written at the end."""
-        from gerund.terminal import printable
-
         if self.failed:
-            lines = [f"  {printable(path)}: {reason}" for path, reason in self.failed]
+            lines = [f"  {printable(path)}: {printable(reason)}" for path, reason in self.failed]
             self.say("\n".join([f"{len(self.failed)} not answered:", *lines]))
         for action in self._endings:
             action()
@@ -185,7 +184,7 @@ class Batch:
     def csv_row(self, row: list[Any]) -> None:
         """One row of the table."""
         if self._csv:
-            csv.writer(self._csv, lineterminator="\n").writerow(row)
+            csv.writer(self._csv, lineterminator="\n").writerow([cell(value) for value in row])
             self._csv.flush()
 
     def csv_text(self, text: str) -> None:
@@ -246,14 +245,14 @@ def errors_to_exit() -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        typer.echo(f"gerund: {error}", err=True)
+        echo(f"gerund: {error}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        typer.echo("gerund: stopped; what was finished before is kept", err=True)
+        echo("gerund: stopped; what was finished before is kept", err=True)
         raise typer.Exit(130) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
     except (GerundError, OSError) as error:
-        typer.echo(f"gerund: {error}", err=True)
+        echo(f"gerund: {error}", err=True)
         raise typer.Exit(1) from None

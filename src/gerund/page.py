@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gerund.errors import GerundError
-from gerund.terminal import printable
+from gerund.printing import printable
 from gerund.types import Segments
 from gerund.video.workers import Workers
 from gerund.writing import write_text

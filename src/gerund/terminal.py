@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from gerund.api import Classification
 from gerund.assets import ASSETS, MODELS, ModelCard, cache_dir, find_asset, hub_folder, is_here
 from gerund.errors import AssetError
+from gerund.printing import printable, printable_lines
 from gerund.types import Segments
 
 _BAR_CELLS = 20
@@ -30,7 +32,7 @@ def classification_table(answer: Classification) -> Text:
     width = max(cell_len(item.action) for item in answer.actions)
     for rank, item in enumerate(answer.actions, 1):
         text.append(f"\n  {rank:>2}  ")
-        text.append(set_cell_size(item.action, width), style="bold" if rank == 1 else "")
+        text.append(set_cell_size(printable(item.action), width), style="bold" if rank == 1 else "")
         text.append("  ")
         text.append(_bar(item.probability), style="cyan" if rank == 1 else "bright_black")
         text.append(f"  {item.probability:6.1%}  ")
@@ -84,12 +86,6 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest / 10:04.1f}"
 
 
-def printable(name: str) -> str:
-    """A file name that any terminal can show; what is no text, or would steer the terminal, becomes a question mark."""
-    text = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
 def _bar(share: float) -> str:
     eighths = round(share * _BAR_CELLS * 8)
     full, rest = divmod(eighths, 8)
@@ -105,6 +101,22 @@ def _lane(spans: Sequence[tuple[float, float]], duration_s: float, count: int) -
     return "".join(cells)
 
 
+class SafeConsole(Console):
+    """A console that prints what a terminal may show of the text it is given, whoever wrote it."""
+
+    def print(self, *objects: Any, **settings: Any) -> None:
+        """Prints text with its styles; control characters in it become question marks."""
+        super().print(*(_safe(item) for item in objects), **settings)
+
+
+def _safe(item: Any) -> Any:
+    if isinstance(item, Text):
+        item = item.copy()
+        item.plain = printable_lines(item.plain)  # as long as before, so every style stays where it was
+        return item
+    return printable_lines(item) if isinstance(item, str) else item
+
+
 class Watcher:
     """Progress bars on standard error, and nothing at all where nobody watches.
 
@@ -113,7 +125,7 @@ class Watcher:
     """
 
     def __init__(self, *, quiet: bool) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = SafeConsole(stderr=True, highlight=False)
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -149,7 +161,7 @@ class Watcher:
 
     def download(self, label: str, done: int, total: int) -> None:
         """Bytes of a file that is being fetched."""
-        self._show(f"fetching {label}", done, total, f"{total / 1e6:.0f} MB")
+        self._show(f"fetching {escape(printable(label))}", done, total, f"{total / 1e6:.0f} MB")
 
     def videos(self, done: int, total: int) -> None:
         """How many videos are finished."""
@@ -202,4 +214,4 @@ def is_on_disk(card: ModelCard) -> bool:
 
 def show(item: Text) -> None:
     """Prints to standard output; long lines are left to the terminal, so that nothing is cut in a pipe."""
-    Console(highlight=False).print(item, soft_wrap=True)
+    SafeConsole(highlight=False).print(item, soft_wrap=True)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gerund.errors import UsageError
+from gerund.printing import cell, printable
 
 _SEGMENTS_SHOWN = 3
 
@@ -278,14 +279,17 @@ class Segments:
         ]
 
     def to_csv(self, video: str, *, header: bool = True) -> str:
-        """Comma-separated lines ``video,start_s,end_s,action,score,confidence`` in order of score."""
+        """Comma-separated lines ``video,start_s,end_s,action,score,confidence`` in order of score.
+
+        Text is guarded as `gerund.printing.cell` does it: a spreadsheet runs none of it.
+        """
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
         if header:
             lines.writerow(["video", "start_s", "end_s", "action", "score", "confidence"])
         for item in self._items:
             times = [f"{item.start_s:.3f}", f"{item.end_s:.3f}"]
-            lines.writerow([video, *times, item.action, f"{item.score:.6f}", f"{item.confidence:.6f}"])
+            lines.writerow([cell(video), *times, cell(item.action), f"{item.score:.6f}", f"{item.confidence:.6f}"])
         return text.getvalue()
 
     def to_vtt(self) -> str:
@@ -322,4 +326,5 @@ def vtt_time(seconds: float) -> str:
 
 
 def _vtt_escape(text: str) -> str:
-    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())
+    text = printable(" ".join(text.split()))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

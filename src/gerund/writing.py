@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from gerund.errors import UsageError
 
@@ -37,19 +40,43 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None] 
             raise UsageError(f"cannot write {path}: no permission")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all; what is no plain file, such as a pipe, is written straight into.
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into, which has its name only once all of it is there, also after the machine went down.
+
+    Until then it lies beside under a name of its own that begins with a dot and ends in ``.part``, so that processes
+    and threads that write the same file do not meet; when the block raises it is removed, and what was there before is
+    there still. Its bytes are brought to the disk (fsync) before it gets its name: without that a crash can leave an
+    empty file under the name of a good one. The folder is not: a crash then leaves the former file, which is whole.
+
+    A link stays a link, and the file behind it is written. What is no plain file, such as a pipe or a device, is
+    written straight into.
 
     Raises:
         OSError: it cannot be written.
     """
-    target = path.resolve()  # a link stays a link
+    target = path.resolve()
     if target.exists() and not target.is_file():
-        target.write_text(text, encoding="utf-8")
+        with target.open("wb") as stream:
+            yield stream
         return
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        with part.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Writes a file as `whole_file` does."""
+    with whole_file(path) as file:
+        file.write(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file in UTF-8 as `whole_file` does."""
+    write_bytes(path, text.encode())

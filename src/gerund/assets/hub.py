@@ -3,6 +3,9 @@
 What other programs have fetched is found there and not fetched again. The client resumes, checks sizes, and writes
 atomically. Unlike the files of the catalogue, a hub model has no hash that gerund knew beforehand: its fingerprint is
 computed from the bytes when it is loaded.
+
+The client is the extra ``hub``. Single files of the catalogue, which have hashes, come from the hub through
+`gerund.assets.transfer` like those from a package index, so that they need no extra and are verified in one place.
 """
 
 from __future__ import annotations
@@ -30,8 +33,14 @@ def hub_folder(repository: str, *, file: str = "", revision: str = "main", fetch
     Raises:
         AssetError: it is not in the hub's cache and cannot be fetched.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise AssetError(
+            f"{repository} comes from the model hub, whose client is not here: pip install 'gerund[hub]'; or fetch the "
+            "folder elsewhere and pass it: --model FOLDER"
+        ) from error
 
     def snapshot(*patterns: str) -> Path:
         return Path(

@@ -7,7 +7,6 @@ host name is written here. The index is read through the simple repository API (
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 import shutil
@@ -22,6 +21,7 @@ from urllib.request import pathname2url
 
 from gerund.assets.transfer import Connection, fetch_text
 from gerund.errors import AssetError
+from gerund.reading import parse_json
 
 _JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 _ACCEPT = f"{_JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
@@ -149,7 +149,7 @@ def _links(page: str, connection: Connection) -> list[str]:
     text, content_type, address = fetch_text(page, connection, accept=_ACCEPT)
     if content_type == _JSON_TYPE:
         try:
-            hrefs = [str(item["url"]) for item in json.loads(text)["files"]]
+            hrefs = [str(item["url"]) for item in parse_json(text)["files"]]
         except (ValueError, LookupError, TypeError) as error:
             raise AssetError(f"{urlunsplit(parts._replace(netloc=host))}: not a page of a package index") from error
     else:

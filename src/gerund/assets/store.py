@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,8 +19,10 @@ from gerund.assets.catalog import ASSETS, Archive, Asset, InArchive, OnHub
 from gerund.assets.package_index import file_locations
 from gerund.assets.transfer import Connection, Progress, download, file_sha256, require_space
 from gerund.errors import AssetError
+from gerund.writing import whole_file, write_bytes, write_text
 
 _HUB = "https://huggingface.co"
+_BLOCK_BYTES = 1 << 20
 
 
 def cache_dir() -> Path:
@@ -160,14 +162,10 @@ def derived(name: str, make: Callable[[], bytes]) -> bytes:
     except (OSError, UnicodeDecodeError):
         pass
     content = make()
-    part = file.with_name(f"{name}.{os.getpid()}.part")
-    try:
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        for target, written in ((file, content), (seal, hashlib.sha256(content).hexdigest().encode())):
-            part.write_bytes(written)
-            os.replace(part, target)
-    except OSError:
-        part.unlink(missing_ok=True)
+        write_bytes(file, content)
+        write_text(seal, hashlib.sha256(content).hexdigest())
     return content
 
 
@@ -236,7 +234,7 @@ def _open_member(file: Path, member: str) -> Iterator[IO[bytes]]:
                 if extracted is None:
                     raise KeyError(member)
                 yield extracted
-    except (KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except (KeyError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         raise AssetError(f"{file}: expected an archive with {member}; {error}") from error
 
 
@@ -244,22 +242,22 @@ def _place(asset: Asset, source: IO[bytes]) -> None:
     """Copies bytes into the cache; the file appears under its name only once its hash is right."""
     path = path_of(asset)
     require_space(path.parent, asset.size_bytes, asset.name)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    digest = hashlib.sha256()
     try:
-        with part.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
-            target.flush()
-            os.fsync(target.fileno())
-        found = file_sha256(part)
-        if found != asset.sha256:
-            raise AssetError(f"{asset.name}: the file has sha256 {found}, expected {asset.sha256}; nothing was kept")
-        os.replace(part, path)
+        with whole_file(path) as target:
+            while block := source.read(_BLOCK_BYTES):
+                digest.update(block)
+                target.write(block)
+                if target.tell() > asset.size_bytes:
+                    break
+            if (found := digest.hexdigest()) != asset.sha256:
+                raise AssetError(
+                    f"{asset.name}: the file has sha256 {found}, expected {asset.sha256}; nothing was kept"
+                )
     except OSError as error:
         raise AssetError(
             f"{asset.name}: cannot write {path}: {error.strerror or error}; make room or set GERUND_CACHE elsewhere"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager

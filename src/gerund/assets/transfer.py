@@ -27,6 +27,8 @@ Progress = Callable[[str, int, int], None]
 _TIMEOUT_S = 30.0
 _TRIES = 3
 _BLOCK_BYTES = 1 << 20
+_MOST_PAGE_BYTES = 64 << 20
+"""The longest page of an index that is read; the longest known has a fourth of it."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,15 @@ class Connection:
 
 
 class _Redirects(HTTPRedirectHandler):
-    """Follows a redirection, but carries no login to another server."""
+    """Follows a redirection of HTTP, but carries no login to another server, nor out of an encrypted connection."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
-        request = super().redirect_request(req, fp, code, msg, headers, newurl)
         before, after = urlsplit(req.full_url), urlsplit(newurl)
+        if after.scheme not in ("http", "https"):
+            return None
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
         if request and (before.netloc != after.netloc or after.scheme not in (before.scheme, "https")):
             request.remove_header("Authorization")
         return request
@@ -78,7 +82,10 @@ def fetch_text(url: str, connection: Connection, *, accept: str) -> tuple[str, s
     """
     try:
         with connection.opener().open(_request(url, {"Accept": accept}), timeout=_TIMEOUT_S) as answer:
-            text = answer.read().decode(answer.headers.get_content_charset() or "utf-8")
+            content = answer.read(_MOST_PAGE_BYTES + 1)
+            if len(content) > _MOST_PAGE_BYTES:
+                raise ValueError(f"a page of more than {_MOST_PAGE_BYTES >> 20} MB")
+            text = content.decode(answer.headers.get_content_charset() or "utf-8")
             return text, answer.headers.get_content_type(), answer.geturl()
     except (URLError, HTTPException, OSError, ValueError, LookupError) as error:
         raise AssetError(f"{_without_login(url)}: {_plain(error)}") from error

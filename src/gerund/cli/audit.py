@@ -11,6 +11,7 @@ import typer
 
 from gerund.batch import errors_to_exit
 from gerund.errors import GerundError, UsageError
+from gerund.printing import echo, printable, printable_json
 from gerund.writing import check_outputs, write_text
 
 if TYPE_CHECKING:
@@ -66,12 +67,12 @@ def audit(
             embed=_minilm() if embeddings and near else None,
             near=near,
         )
-        text = json_format.dumps(found.to_dict(), ensure_ascii=False, indent=1)
+        text = printable_json(json_format.dumps(found.to_dict(), ensure_ascii=False, indent=1))
         if json == "-":
-            typer.echo(text)
+            echo(text)
             return
         for line in _lines(benchmark, found, near=near):
-            typer.echo("".join(c if c.isprintable() else "?" for c in line))
+            echo(printable(line))
         if json:
             write_text(Path(json), text + "\n")
 
@@ -100,7 +101,7 @@ def _listing(dataset: str, root: Path) -> Listing | None:
     try:
         return read_listing(dataset, root)
     except GerundError as error:
-        typer.echo(f"note: the lists of {dataset} were not read, so videos are not compared: {error}", err=True)
+        echo(f"note: the lists of {dataset} were not read, so videos are not compared: {error}", err=True)
         return None
 
 
@@ -109,7 +110,7 @@ def _minilm() -> Embed | None:
 
     weights, tokenizer = find_asset("minilm"), find_asset("minilm-tokenizer")
     if not (is_here(weights) and is_here(tokenizer)):
-        typer.echo(
+        echo(
             "note: MiniLM is not here, so names are compared by their words only; "
             "fetch it with 'gerund models get minilm minilm-tokenizer'",
             err=True,

@@ -13,6 +13,7 @@ import typer
 from gerund.batch import errors_to_exit
 from gerund.cli.audit import audit
 from gerund.errors import UsageError
+from gerund.writing import write_text
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -214,6 +215,6 @@ def _write(target: str, text: str) -> None:
         sys.stdout.write(text)
         return
     try:
-        Path(target).write_text(text, encoding="utf-8")
+        write_text(Path(target), text)
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror}") from error

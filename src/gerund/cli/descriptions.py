@@ -12,6 +12,7 @@ import typer
 from gerund.batch import errors_to_exit
 from gerund.cli.making import make
 from gerund.errors import UsageError
+from gerund.printing import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,11 +47,11 @@ def show(
         missing = 0
         for name in ClassSpace.parse(actions).names:
             known = texts.find(name)
-            typer.echo(known or f"{name}: nothing is written about it")
+            echo(known or f"{name}: nothing is written about it")
             missing += known is None
             for text in texts[known] if known else ():
                 other = f" ({text.other})" if text.other else ""
-                typer.echo(f"  {text.kind}{other}: {text.text}")
+                echo(f"  {text.kind}{other}: {text.text}")
         if missing:
             raise typer.Exit(1)
 
@@ -60,14 +61,12 @@ def stats(file: File = None, classes: Classes = "") -> None:
     """Count texts and words of each kind."""
     with errors_to_exit():
         texts = _read(file, classes)
-        typer.echo(f"{len(texts)} actions")
+        echo(f"{len(texts)} actions")
         for kind, (count, actions, words) in _counts(texts).items():
             middle = sorted(words)[len(words) // 2]
-            typer.echo(
-                f"  {kind}: {count} texts of {actions} actions; words: {min(words)} to {max(words)}, median {middle}"
-            )
+            echo(f"  {kind}: {count} texts of {actions} actions; words: {min(words)} to {max(words)}, median {middle}")
         sources = Counter(text.source.name or "no source" for of in texts.values() for text in of)
-        typer.echo("sources: " + ", ".join(f"{name} ({count})" for name, count in sources.most_common()))
+        echo("sources: " + ", ".join(f"{name} ({count})" for name, count in sources.most_common()))
 
 
 @descriptions_app.command()
@@ -82,7 +81,7 @@ def convert(
         if out.resolve() == file.resolve():
             raise UsageError(f"--out {out} is the file itself; give the new one another name")
         texts.write(out)
-        typer.echo(f"{out}: {len(texts)} actions, {sum(len(of) for of in texts.values())} texts")
+        echo(f"{out}: {len(texts)} actions, {sum(len(of) for of in texts.values())} texts")
 
 
 @descriptions_app.command()
@@ -110,9 +109,9 @@ def define(
             source = replace(senses[0].source, name=" ".join(text.source.name for text in senses))
             found[name] = [Text("definition", "; ".join(text.text for text in senses), source)]
         Descriptions(found).write(out)
-        typer.echo(f"{out}: {len(found)} actions defined")
+        echo(f"{out}: {len(found)} actions defined")
         if unknown:
-            typer.echo(f"WordNet knows no word of {', '.join(unknown)}", err=True)
+            echo(f"WordNet knows no word of {', '.join(unknown)}", err=True)
             raise typer.Exit(1)
 
 
@@ -159,8 +158,8 @@ def lint(
         found = [finding for finding in found if not wanted or finding.rule in wanted]
         for finding in [] if quiet else found:
             detail = f" ({finding.detail})" if finding.detail else ""
-            typer.echo(f"{finding.name}: {finding.kind}: {finding.rule}{detail}: {_short(finding.text)}")
-        typer.echo(summary(texts, found))
+            echo(f"{finding.name}: {finding.kind}: {finding.rule}{detail}: {_short(finding.text)}")
+        echo(summary(texts, found))
         if found:
             raise typer.Exit(1)
 

@@ -12,6 +12,7 @@ import typer
 from gerund.batch import errors_to_exit
 from gerund.cli.options import Device, EngineName, PrecisionName, Texts, Threads
 from gerund.errors import UsageError
+from gerund.printing import echo
 from gerund.writing import check_outputs, write_text
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def evaluate(
             report = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
         except RunStoppedError as error:
             _write(error.report, out, markdown, html, quiet=quiet)
-            typer.echo(f"gerund: {error}", err=True)
+            echo(f"gerund: {error}", err=True)
             raise typer.Exit(130 if isinstance(error.cause, KeyboardInterrupt) else 1) from None
         _write(report, out, markdown, html, quiet=quiet)
 
@@ -202,7 +203,7 @@ def train(
         with Watcher(quiet=quiet) as watcher:
             written = train_and_save(request, out, load_encoder=load, progress=_teller(watcher, quiet=quiet))
         for place in written:
-            typer.echo(place)
+            echo(place)
 
 
 @app.command()
@@ -226,7 +227,7 @@ def rerun(
         after = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
         _write(after, out, None, None, quiet=True)
         found = differences(before, after)
-        typer.echo("\n".join(found) if found else f"the same: {len(before.content['splits'])} splits, every figure")
+        echo("\n".join(found) if found else f"the same: {len(before.content['splits'])} splits, every figure")
         if found:
             raise typer.Exit(1)
 
@@ -253,7 +254,7 @@ def report(
             benchmark = find_protocol(read.content["benchmark"]["name"], read.content["seed"])
             found = compute_again(read, report.parent, benchmark)
             count = sum(len(figures) for figures in found.values())
-            typer.echo(f"recomputed from {read.content['predictions']['file']}: {count} figures, all the same")
+            echo(f"recomputed from {read.content['predictions']['file']}: {count} figures, all the same")
 
 
 def _run(request: Request, out: Path | None, load: Callable[[str], Encoder], *, quiet: bool) -> Report:
@@ -285,7 +286,7 @@ def _loader(device: Device, threads: Threads, engine: EngineName, precision: Pre
 
 def _write(report: Report, out: Path | None, markdown: Path | None, html: Path | None, *, quiet: bool) -> None:
     if not quiet:
-        typer.echo(report.to_text(), nl=False)
+        echo(report.to_text(), nl=False)
     if out:
         report.write(out)
     if markdown:

@@ -12,6 +12,7 @@ import typer
 from gerund.batch import errors_to_exit
 from gerund.cli.options import Quiet
 from gerund.errors import UsageError
+from gerund.printing import echo
 
 if TYPE_CHECKING:
     from gerund.text.descriptions import Descriptions
@@ -95,7 +96,7 @@ def make(
             _show_plan(names, chosen, client, folder, rate, price_in, price_out)
             return
         if remark:
-            typer.echo(f"note: {remark}", err=True)
+            echo(f"note: {remark}", err=True)
         made = _ask(names, chosen, client, folder, retries, concurrency, quiet)
         _write(made, out, before, names)
         _tell(made, client, retries, quiet)
@@ -162,15 +163,15 @@ def _write(made: Made, out: Path | None, before: Descriptions | None, names: Seq
     if not len(made.descriptions):
         return
     if out is None or before is None:
-        typer.echo(made.descriptions.to_text(), nl=False)
+        echo(made.descriptions.to_text(), nl=False)
         return
     both = before.merged(made.descriptions)
     if all(name in names for name in both):  # added to in several runs, it still has the order of the list
         both = Descriptions({name: both[name] for name in names if name in both})
     both.write(out)
-    typer.echo(f"{out}: {len(both)} actions, {sum(len(texts) for texts in both.values())} texts")
+    echo(f"{out}: {len(both)} actions, {sum(len(texts) for texts in both.values())} texts")
     if replaced := sum(text not in both.get(name, ()) for name, texts in before.items() for text in texts):
-        typer.echo(f"note: {replaced} texts that were in {out} gave way to new ones", err=True)
+        echo(f"note: {replaced} texts that were in {out} gave way to new ones", err=True)
 
 
 def _tell(made: Made, client: ChatClient, retries: int, quiet: bool) -> None:
@@ -183,19 +184,19 @@ def _tell(made: Made, client: ChatClient, retries: int, quiet: bool) -> None:
     if len(made.descriptions):
         lines.append(f"lint: {summary(made.descriptions, made.findings)}")
     for line in [] if quiet else lines:
-        typer.echo(line, err=True)
+        echo(line, err=True)
     if not made.failed:
         return
     failed: dict[str, list[str]] = {}
     for failure in made.failed:
         failed.setdefault(failure.reason, []).append(failure.name)
-    typer.echo(f"{len(made.failed)} of {len(made.failed) + len(made.descriptions)} actions failed:", err=True)
+    echo(f"{len(made.failed)} of {len(made.failed) + len(made.descriptions)} actions failed:", err=True)
     for reason, names in failed.items():
-        typer.echo(f"  {', '.join(names)}: {reason}", err=True)
+        echo(f"  {', '.join(names)}: {reason}", err=True)
     again = "the same command asks about them again"
     if any(failure.unusable for failure in made.failed):
         again += f"; where replies could not be used, only with --retries above {retries}, for they are kept too"
-    typer.echo(again, err=True)
+    echo(again, err=True)
 
 
 def _show_plan(
@@ -212,18 +213,18 @@ def _show_plan(
     for name in names[:_SHOWN_ACTIONS]:
         for place, (stage, question, kept) in enumerate(plan(name, tuple(names), recipe, client, folder), 1):
             here = ", the reply is kept" if kept else ""
-            typer.echo(f"=== {name}: call {place} of {len(recipe.stages)}{here}")
+            echo(f"=== {name}: call {place} of {len(recipe.stages)}{here}")
             for message in stage.prompt(question):
-                typer.echo(f"--- {message['role']}\n{message['content']}")
+                echo(f"--- {message['role']}\n{message['content']}")
     found = estimate(names, recipe, client, folder)
-    typer.echo(f"=== {len(names)} actions, recipe {recipe.name} version {recipe.version}, model {client.model}")
-    typer.echo(f"{found.calls} calls to {client.base_url}; {found.kept} replies are in {folder}")
-    typer.echo(
+    echo(f"=== {len(names)} actions, recipe {recipe.name} version {recipe.version}, model {client.model}")
+    echo(f"{found.calls} calls to {client.base_url}; {found.kept} replies are in {folder}")
+    echo(
         f"about {found.input_tokens:,} tokens in and {found.output_tokens:,} out, at four characters a token, without "
         "replies that must be sent back"
     )
     if price_in or price_out:
         price = found.price(price_in, price_out)
-        typer.echo(f"about {price:.4f} in the currency of {price_in:g} and {price_out:g} a million tokens")
+        echo(f"about {price:.4f} in the currency of {price_in:g} and {price_out:g} a million tokens")
     if rate and found.calls:
-        typer.echo(f"at {rate:g} requests a minute at least {found.calls / rate:.1f} minutes")
+        echo(f"at {rate:g} requests a minute at least {found.calls / rate:.1f} minutes")

@@ -10,6 +10,7 @@ import typer
 from gerund.batch import errors_to_exit
 from gerund.cli.options import Threads
 from gerund.errors import UsageError
+from gerund.printing import echo
 
 app = typer.Typer()
 models_app = typer.Typer(invoke_without_command=True)
@@ -44,18 +45,16 @@ def get_model(
             raise UsageError(f"no model {name!r}; there are {', '.join(card.name for card in assets.MODELS)}")
         if source:
             taken = assets.install(source, tuple(dict.fromkeys(wanted)))
-            typer.echo(f"taken from {source}: {', '.join(asset.name for asset in taken)}")
+            echo(f"taken from {source}: {', '.join(asset.name for asset in taken)}")
             return
         for card in cards:
             if card.repository:
-                typer.echo(f"fetched  {card.repository}  {assets.hub_folder(card.repository, file=card.file)}")
+                echo(f"fetched  {card.repository}  {assets.hub_folder(card.repository, file=card.file)}")
         for name in dict.fromkeys(wanted):
             asset = assets.find_asset(name)
             was_here = assets.is_here(asset) and assets.verify(asset)
             path = assets.fetch(asset, renew=not was_here, progress=watcher.download)
-            typer.echo(
-                f"{'verified' if was_here else 'fetched'}  {asset.name}  {asset.size_bytes / 1e6:.1f} MB  {path}"
-            )
+            echo(f"{'verified' if was_here else 'fetched'}  {asset.name}  {asset.size_bytes / 1e6:.1f} MB  {path}")
 
 
 @app.command()
@@ -86,10 +85,10 @@ def export(
         report = export_model(encoder, folder, format=format, videos=video or [], tolerance=tolerance, threads=threads)
         for network in report["networks"].values():
             files = " + ".join(str(folder / file) for file in network["files"])
-            typer.echo(f"{files}  {network['size_bytes'] / 1e6:.1f} MB, compared with {network['reference']}:")
+            echo(f"{files}  {network['size_bytes'] / 1e6:.1f} MB, compared with {network['reference']}:")
             for check in network["checks"]:
-                typer.echo(
+                echo(
                     f"  {check['data']}: error {check['max_error']:.1e} at most and {check['mean_error']:.1e} in the "
                     f"mean, cosine {check['cosine_min']:.6f} at least ({check['num_vectors']} vectors)"
                 )
-        typer.echo(f"report: {folder / 'parity.json'}")
+        echo(f"report: {folder / 'parity.json'}")

@@ -12,6 +12,7 @@ import typer
 
 from gerund.batch import errors_to_exit
 from gerund.errors import UsageError
+from gerund.printing import echo, printable, printable_json
 from gerund.writing import check_outputs, write_text
 
 app = typer.Typer()
@@ -177,14 +178,14 @@ def _names(spec: str, option: str) -> tuple[str, ...]:
 def _print_detections(report: dict[str, Any], *, per_class: bool) -> None:
     records = report.get("pairs", [report])
     tious = [f"{tiou:g}" for tiou in report["tiou"]]
-    typer.echo(f"mAP in percent at each overlap (tIoU), rules: {report['variant']}; {report['tie_rule']}")
+    echo(f"mAP in percent at each overlap (tIoU), rules: {report['variant']}; {report['tie_rule']}")
     names = [Path(record["predictions"]).name for record in records]
     rows = [[name, *record["mAP"], record["average_mAP"]] for name, record in zip(names, records, strict=True)]
     _print_table(["", *tious, "average"], rows + _spread_rows(report, ["mAP", "average_mAP"]))
     if "AR" in report:
         places = [number - 1 for number in _SHOWN_RECALLS]
         first, last = report["recall_tiou"][0], report["recall_tiou"][-1]
-        typer.echo(f"\naverage recall in percent at so many proposals a video, mean over tIoU {first:g} to {last:g}")
+        echo(f"\naverage recall in percent at so many proposals a video, mean over tIoU {first:g} to {last:g}")
         rows = [
             [name, *(record["AR"][place] for place in places), record["AUC"]]
             for name, record in zip(names, records, strict=True)
@@ -194,15 +195,15 @@ def _print_detections(report: dict[str, Any], *, per_class: bool) -> None:
         _print_table(["", *map(str, _SHOWN_RECALLS), "area"], rows + _spread_rows(picked, ["AR", "AUC"]))
     for name, record in zip(names, records, strict=True):
         if per_class:
-            typer.echo(f"\naverage precision in percent of each class, {name}")
+            echo(f"\naverage precision in percent of each class, {name}")
             rows = [
                 [label, *values, math.fsum(values) / len(values)] for label, values in record["per_class_AP"].items()
             ]
             _print_table(["", *tious, "average"], rows)
-    typer.echo("")
+    echo("")
     for name, record in zip(names, records, strict=True):
-        typer.echo(
-            f"{_plain(name)}: {record['num_compared']} of {record['num_predictions']} predictions against "
+        echo(
+            f"{printable(name)}: {record['num_compared']} of {record['num_predictions']} predictions against "
             f"{record['num_annotations']} annotations of {len(record['per_class_AP'])} classes in "
             f"{record['num_videos']} videos" + (f", subset {record['subset']}" if record["subset"] else "")
         )
@@ -226,30 +227,23 @@ def _print_labels(report: dict[str, Any], tops: Sequence[int]) -> None:
     head = ["in percent", f"of {answered} answered", *([f"of all {expected}"] if partly else [])]
     rows = [[f"top-{k}", report[f"top-{k}"], *([shares[f"top-{k}"]] if partly else [])] for k in tops]
     _print_table(head, rows)
-    typer.echo(
-        f"mean top-1 of {report['num_classes']} classes, of the answered videos: {report['mean class top-1']:.5f}"
-    )
+    echo(f"mean top-1 of {report['num_classes']} classes, of the answered videos: {report['mean class top-1']:.5f}")
 
 
 def _print_table(head: list[str], rows: list[list[Any]]) -> None:
-    cells = [head, *([_plain(row[0]), *(f"{value:.5f}" for value in row[1:])] for row in rows)]
+    cells = [head, *([printable(row[0]), *(f"{value:.5f}" for value in row[1:])] for row in rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
     for row in cells:
         first, *others = (
             cell.rjust(width) if place else cell.ljust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        typer.echo("  ".join([first, *others]).rstrip())
-
-
-def _plain(text: str) -> str:
-    """Text that cannot steer a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+        echo("  ".join([first, *others]).rstrip())
 
 
 def _say(notes: Sequence[str]) -> None:
     for note in notes:
-        typer.echo(f"note: {_plain(note)}", err=True)
+        echo(f"note: {printable(note)}", err=True)
 
 
 def _file(target: str | None) -> Path | None:
@@ -259,8 +253,8 @@ def _file(target: str | None) -> Path | None:
 def _write_json(target: str | None, report: dict[str, Any]) -> None:
     if target is None:
         return
-    text = json_text.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    text = printable_json(json_text.dumps(report, indent=1, ensure_ascii=False, allow_nan=False))
     if target == "-":
-        typer.echo(text)
+        echo(text)
     else:
         write_text(Path(target), text + "\n")

@@ -26,6 +26,7 @@ from gerund.cli.options import (
     Threads,
 )
 from gerund.errors import UsageError
+from gerund.printing import echo
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -186,7 +187,7 @@ def demo(
         if video is None:
             asset = assets.find_asset("demo-clip")
             path = str(assets.fetch(asset, progress=watcher.download))
-            typer.echo(f"sample: {asset.what}\n        {asset.sources[0]}, {asset.licence}\n")
+            echo(f"sample: {asset.what}\n        {asset.sources[0]}, {asset.licence}\n")
         else:
             path = video
         loaded = load(progress=watcher.download)
@@ -194,11 +195,11 @@ def demo(
         answer = loaded.classify(path, "kinetics400", top=3, progress=watcher.frames)
         found = loaded.locate(path, "kinetics400", progress=watcher.frames)
         with watcher.hidden():
-            typer.echo("What is done (among the 400 actions of Kinetics):\n")
+            echo("What is done (among the 400 actions of Kinetics):\n")
             show(classification_table(replace(answer, video=name)))
-            typer.echo("\nWhen it is done:\n")
+            echo("\nWhen it is done:\n")
             show(timeline(name, answer.duration_s, found, top=6))
-            typer.echo(
+            echo(
                 "\nNow yours:\n"
                 '  gerund classify VIDEOS... --actions "first action, second action"\n'
                 '  gerund locate VIDEO --actions "first action, second action" --html page.html'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
@@ -29,6 +28,7 @@ from gerund.encoders.weights.layouts import (
     to_hub_names,
 )
 from gerund.errors import AssetError, UsageError
+from gerund.reading import parse_json
 from gerund.text.classes import ClassSpace, to_words
 from gerund.text.descriptions.choosing import TEMPLATES, defined_name
 from gerund.types import FloatArray, FrameArray, IntArray
@@ -359,7 +359,7 @@ def _hub_rule(folder: Path, size_px: int) -> PictureRule:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise AssetError(f"{file}: cannot be read as JSON; {error}") from error
     if not isinstance(content, dict):

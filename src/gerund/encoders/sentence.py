@@ -15,7 +15,8 @@ import numpy as np
 from gerund.encoders.engines import Device, Engine, EngineName, compile_graph
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks.bert import hidden_states
-from gerund.encoders.tokenizer import batches
+from gerund.encoders.tokenizer import batches, open_tokenizer
+from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.errors import UsageError
 from gerund.types import FloatArray
 
@@ -47,16 +48,12 @@ def build(weights: Mapping[str, FloatArray]) -> Graph:
 
 def load(weights_file: Path) -> Graph:
     """The network of a BERT checkpoint in safetensors."""
-    from safetensors.numpy import load_file
-
-    return build(load_file(weights_file))
+    return build(read_checkpoint(weights_file).tensors)
 
 
 def read_tokenizer(file: Path) -> Tokenizer:
     """The tokenizer of a ``tokenizer.json``, which neither fills up nor cuts."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer = open_tokenizer(file)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer

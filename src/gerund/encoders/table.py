@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gerund.errors import UsageError
+from gerund.reading import DamageError, parse_json, read_array
 from gerund.text.classes import ClassSpace, to_words
 from gerund.types import FloatArray
 
@@ -68,10 +68,10 @@ class VectorTable:
         beside = [path.with_suffix(suffix) for suffix in (".json", ".txt")]
         names_path = names_path or next((file for file in beside if file.exists()), beside[0])
         try:
-            vectors = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            vectors = read_array(path)
+        except (OSError, DamageError) as error:
             raise UsageError(f"{path}: expected a NumPy file (.npy) with vectors [N, D]; {error}") from error
-        if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f":
+        if vectors.dtype.kind != "f":
             raise UsageError(f"{path}: expected one array of floats [N, D]")
         try:
             return cls(_read_names(names_path), vectors, mean_of_words=mean_of_words)
@@ -118,7 +118,7 @@ def _key(name: str) -> str:
 def _read_names(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
-        content = json.loads(text) if path.suffix == ".json" else [line for line in text.splitlines() if line.strip()]
+        content = parse_json(text) if path.suffix == ".json" else [line for line in text.splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise UsageError(f"expected names, one a line or as a JSON list; {error}") from error
     if isinstance(content, list):

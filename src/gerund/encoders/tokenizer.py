@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import json
+import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gerund.errors import AssetError, UsageError
+from gerund.reading import parse_json
 from gerund.types import IntArray
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ BPE_FILE = "bpe_simple_vocab_16e6.txt.gz"
 _BPE_MERGES = 49152 - 256 - 2
 """How many lines of OpenAI's file are used: what fills 49,152 places beside 256 bytes, each also as the end of a word,
 and the two marks (CLIP's published vocabulary)."""
+_MOST_VOCABULARY_BYTES = 16 << 20
+"""OpenAI's file has 3 MB when it is unfolded."""
+_MOST_TOKENIZER_BYTES = 128 << 20
+"""The largest of those in use, of 250,000 pieces, has 34 MB."""
 _CLIP_PIECES = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 """Where CLIP cuts a text before pairs are merged (Radford et al., 2021, section 2.4; the pattern is the model's)."""
 
@@ -132,9 +137,25 @@ def count_tokens(folder: Path) -> Callable[[str], int]:
     return count
 
 
-def _load(folder: Path) -> Tokenizer:
+def open_tokenizer(file: Path) -> Tokenizer:
+    """A tokenizer from its ``tokenizer.json``.
+
+    Raises:
+        AssetError: it cannot be read as one.
+    """
     from tokenizers import Tokenizer
 
+    try:
+        if file.stat().st_size > _MOST_TOKENIZER_BYTES:
+            raise ValueError(f"larger than {_MOST_TOKENIZER_BYTES >> 20} MB")
+        return Tokenizer.from_file(str(file))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # plain Exception, or a panic of the library, which is none
+        raise AssetError(f"{file}: cannot be read as a tokenizer; {error}") from error
+
+
+def _load(folder: Path) -> Tokenizer:
     if not folder.exists():
         raise AssetError(f"{folder}: no such file or folder; expected a tokenizer")
     inside = folder if folder.is_dir() else folder.parent
@@ -147,10 +168,12 @@ def _load(folder: Path) -> Tokenizer:
             if name.endswith(".gz"):
                 return _clip_tokenizer(*_read_openai(file))
             if name == "tokenizer.json":
-                return Tokenizer.from_file(str(file))
+                return open_tokenizer(file)
             lines = (inside / "merges.txt").read_text(encoding="utf-8").splitlines()
             merges = [_pair(line) for line in lines if line and not line.startswith("#version")]
-            return _clip_tokenizer(json.loads(file.read_text(encoding="utf-8")), merges)
+            return _clip_tokenizer(parse_json(file.read_text(encoding="utf-8")), merges)
+        except AssetError:
+            raise
         except Exception as error:  # the tokenizers library raises plain Exception
             raise AssetError(f"{file}: cannot be read as a tokenizer; {error}") from error
     raise AssetError(
@@ -178,8 +201,12 @@ def _read_openai(file: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Vocabulary and merges of OpenAI's file: bytes, bytes that end a word, merged pairs, then the two marks."""
     from tokenizers import pre_tokenizers
 
-    with gzip.open(file, "rt", encoding="utf-8") as lines:
-        merges = [_pair(line) for line in islice(lines, 1, 1 + _BPE_MERGES)]
+    with gzip.open(file, "rb") as unfolded:
+        content = unfolded.read(_MOST_VOCABULARY_BYTES + 1)
+    if len(content) > _MOST_VOCABULARY_BYTES:
+        raise ValueError(f"it unfolds to more than {_MOST_VOCABULARY_BYTES >> 20} MB")
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
+    merges = [_pair(line) for line in islice(lines, 1, 1 + _BPE_MERGES)]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())  # printable bytes stand for themselves and come first
     tokens = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in merges), START, END]
     return {token: number for number, token in enumerate(tokens)}, merges

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from gerund.encoders.graph import Array
-from gerund.encoders.weights.checkpoint import TensorUnpickler, damage_in_words, float_tensors
+from gerund.encoders.weights.checkpoint import float_tensors, read_archive
 from gerund.encoders.weights.legacy import MAGIC, read_legacy
 from gerund.errors import UsageError
 from gerund.features.tracks import FeatureError
+from gerund.reading import DamageError, PickledError, open_arrays
 from gerund.types import FloatArray
 
 ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth")
@@ -33,25 +33,19 @@ def read_arrays(path: Path) -> dict[str, Array]:
     """
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
-    with path.open("rb") as file:
-        start = file.read(len(MAGIC))
     if path.suffix in (".pt", ".pth"):
-        return dict(read_legacy(path) if start == MAGIC else _read_torch(path))
-    if start[:6] != b"\x93NUMPY" and start[:2] != b"PK":
-        if start[:1] == b"\x80":
-            raise _pickled(path)
-        raise FeatureError(f"{path}: no .npy or .npz file; save it with numpy.save")
+        with path.open("rb") as file:
+            is_legacy = file.read(len(MAGIC)) == MAGIC
+        return dict(read_legacy(path) if is_legacy else _read_torch(path))
     try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return {"": content}
-        with content:
-            return {name: content[name] for name in content.files}
-    except OSError:
-        raise
-    except Exception as error:  # whatever a damaged file makes of numpy and zipfile
-        if "allow_pickle" in str(error):
-            raise _pickled(path) from error
+        with open_arrays(path) as content:
+            return dict(content)
+    except PickledError as error:
+        raise FeatureError(
+            f"{path}: holds pickled Python objects, which can run anything when they are read, so gerund refuses them. "
+            "Where you trust the file, load it with allow_pickle=True and save its numbers as a plain array"
+        ) from error
+    except DamageError as error:
         raise FeatureError(f"{path}: damaged, or cut off ({error}); get it again") from error
 
 
@@ -112,21 +106,4 @@ def read_text_features(path: Path, key: str | None = None) -> FloatArray:
 
 def _read_torch(path: Path) -> dict[str, FloatArray]:
     """The tensors of a zip archive that PyTorch wrote; one that was saved alone has the name ``""``."""
-    with damage_in_words(path), zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        pickled = next((name for name in names if PurePosixPath(name).parts[1:] == ("data.pkl",)), None)
-        if pickled is None:
-            raise FeatureError(f"{path}: a zip file, but not one that PyTorch wrote (no data.pkl in it)")
-        root = PurePosixPath(pickled).parts[0]
-        if f"{root}/byteorder" in names and archive.read(f"{root}/byteorder") != b"little":
-            raise FeatureError(f"{path}: its numbers are big-endian; save it again on another machine")
-        with archive.open(pickled) as file:
-            tree = TensorUnpickler(file, archive, root).load()
-    return float_tensors({"": tree} if isinstance(tree, np.ndarray) else tree, path)
-
-
-def _pickled(path: Path) -> FeatureError:
-    return FeatureError(
-        f"{path}: holds pickled Python objects, which can run anything when they are read, so gerund refuses them. "
-        "Where you trust the file, load it with allow_pickle=True and save its numbers as a plain array"
-    )
+    return float_tensors(read_archive(path), path)

@@ -14,10 +14,12 @@ import numpy as np
 from gerund.encoders.graph import Array
 from gerund.errors import UsageError
 from gerund.features.arrays import ARRAY_SUFFIXES, pick, read_arrays
-from gerund.features.layout import as_file_name, write_whole
+from gerund.features.layout import as_file_name
 from gerund.features.timing import Clock, spans_from_times
 from gerund.features.tracks import FeatureError, Features, Kind
+from gerund.reading import parse_json
 from gerund.types import FloatArray, FloatArray64, IntArray, Track
+from gerund.writing import write_text
 
 Layout = Literal["arrays", "vectors", "video-features", "table"]
 """How others lay out their features; `gerund.features.open_features` says what each is."""
@@ -138,7 +140,7 @@ def read_objects(path: Path) -> dict[str, list[int]]:
         FeatureError: it is of another form, or its scores do not descend.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
@@ -163,7 +165,7 @@ def write_objects(path: Path, objects: Mapping[str, tuple[IntArray, FloatArray]]
     for video, (places, scores) in objects.items():
         content[video] = [np.asarray(places).tolist(), np.asarray(scores).tolist()]
         _objects(path, video, content[video])
-    write_whole(path, lambda file: file.write(json.dumps(content).encode()))
+    write_text(path, json.dumps(content))
 
 
 def stack_objects(objects: Mapping[str, Sequence[int]], ids: Iterable[str]) -> IntArray:

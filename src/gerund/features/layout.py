@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from gerund.errors import UsageError
 from gerund.features.tracks import FeatureError, Kind
+from gerund.reading import parse_json
+from gerund.version import __version__
+from gerund.writing import write_text
 
 _FORMAT = 1
 _MARKER = "store.json"
@@ -88,7 +90,7 @@ def make_kind(store: Path, kind: Kind) -> Kind:
             return known
     place = store / f"{as_file_name(kind.encoder)}-{kind.fingerprint}-{kind.sampling}"
     place.mkdir(exist_ok=True)
-    _write_json(place / _KIND, {**kind.to_dict(), "gerund": _version()})
+    _write_json(place / _KIND, {**kind.to_dict(), "gerund": __version__})
     return kind
 
 
@@ -139,19 +141,6 @@ def choose_kind(
     raise UsageError(f"{store}: no features of {', '.join(f'{k} {v}' for k, v in asked.items() if v)}. {there}")
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Makes a file that is there whole or not at all, even when the machine stops in the middle."""
-    part = path.parent / f".{secrets.token_hex(8)}.part"
-    try:
-        with part.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def as_file_name(encoder: str) -> str:
     """The last part of an encoder's name, with what no file name should have replaced.
 
@@ -168,25 +157,18 @@ def _mark(store: Path) -> None:
     check_place(store)
     if not is_store(store):
         store.mkdir(parents=True, exist_ok=True)
-        _write_json(store / _MARKER, {"format": _FORMAT, "gerund": _version()})
+        _write_json(store / _MARKER, {"format": _FORMAT, "gerund": __version__})
 
 
 def _write_json(path: Path, content: dict[str, object]) -> None:
-    text = json.dumps(content, indent=2) + "\n"
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except ValueError as error:
         raise FeatureError(f"{path}: cannot be read as JSON ({error}); restore it, or extract again") from error
     if not isinstance(content, dict):
         raise FeatureError(f"{path}: expected an object, got {type(content).__name__}; restore it, or extract again")
     return content
-
-
-def _version() -> str:
-    from gerund import __version__
-
-    return __version__

@@ -26,9 +26,11 @@ from typing import Any
 import numpy as np
 
 from gerund.errors import UsageError
-from gerund.features.layout import TRACK_SUFFIX, choose_kind, make_kind, read_kinds, write_whole
+from gerund.features.layout import TRACK_SUFFIX, choose_kind, make_kind, read_kinds
 from gerund.features.tracks import FeatureError, Features, Kind
+from gerund.reading import open_arrays, parse_json
 from gerund.types import Track
+from gerund.writing import whole_file
 
 
 class FeatureStore(Features):
@@ -134,9 +136,8 @@ class FeatureStore(Features):
         spans_s = np.ascontiguousarray(track.spans_s, np.float64)
         file = self.file_of(video)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(
-            file, lambda target: np.savez(target, vectors=vectors, spans_s=spans_s, about=np.array(json.dumps(about)))
-        )
+        with whole_file(file) as target:
+            np.savez(target, vectors=vectors, spans_s=spans_s, about=np.array(json.dumps(about)))
 
     def has(self, video: str, source: str | os.PathLike[str] | None = None) -> bool:
         """True when there is a track of the video whose file is not cut off; its vectors are not read.
@@ -175,8 +176,8 @@ class FeatureStore(Features):
             raise UsageError(f"{self.place}: no features of the video {video!r} ({self.kind}); extract it") from None
         with opened:
             try:
-                with np.load(opened, allow_pickle=False) as content:
-                    about = json.loads(str(content["about"]))
+                with open_arrays(opened) as content:
+                    about = parse_json(str(content["about"]))
                     found = [content[name] for name in names]
                 made = about["encoder"], about["sampling"]
             except Exception as error:  # whatever a damaged file makes of numpy, zipfile and json

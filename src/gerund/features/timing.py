@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy as np
 from gerund.errors import UsageError
 from gerund.features.sampling import plain_number
 from gerund.features.tracks import FeatureError
+from gerund.reading import parse_json
 from gerund.types import FloatArray64
 
 _RATES = ("video_fps", "fps")
@@ -136,7 +136,7 @@ def read_info(path: Path) -> dict[str, Mapping[str, Any]]:
         UsageError: it cannot be read as that.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: expected a JSON list of videos; {error}") from error
     if not isinstance(content, dict) or not all(isinstance(entry, dict) for entry in content.values()):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from gerund.encoders.networks.bert import convert, read_config
 from gerund.encoders.tokenizer import batches
 from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.errors import AssetError, UsageError
+from gerund.reading import parse_json, read_array
 from gerund.types import FloatArray
 
 Pooling = Literal["first", "avg", "max", "last", "attn"]
@@ -104,8 +104,8 @@ class WordTable:
             AssetError: the checkpoint cannot be read.
         """
         try:
-            listed = tuple(map(str, json.loads(words.read_text("utf-8"))))
-            arrays = [np.load(vectors)] if vectors.suffix == ".npy" else [*read_checkpoint(vectors).tensors.values()]
+            listed = tuple(map(str, parse_json(words.read_text("utf-8"))))
+            arrays = [read_array(vectors)] if vectors.suffix == ".npy" else [*read_checkpoint(vectors).tensors.values()]
         except (OSError, ValueError, TypeError) as error:
             raise UsageError(f"{vectors} with {words}: expected vectors and a JSON list of words; {error}") from error
         fitting = [array for array in arrays if array.ndim == 2 and len(array) == len(listed)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 
 from gerund.errors import GerundError, UsageError
+from gerund.writing import write_bytes
 
 Weights = dict[str, Tensor]
 """Tensors of a network by name."""
@@ -49,7 +49,7 @@ class RunFolder:
         if (path / "run.json").exists():
             _require_same(path, json.loads((path / "run.json").read_text(encoding="utf-8")), content)
         else:
-            _place(path / "run.json", json.dumps(content, indent=1).encode())
+            write_bytes(path / "run.json", json.dumps(content, indent=1).encode())
         self._board: Any = None
 
     def read(self) -> dict[str, Any] | None:
@@ -94,14 +94,14 @@ class RunFolder:
         rows = [row for row in csv.reader(io.StringIO(text)) if _is_before(row, step)]
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([COLUMNS, *rows])
-        _place(path, out.getvalue().encode())
+        write_bytes(path, out.getvalue().encode())
 
 
 def write_tensors(path: Path, state: Mapping[str, Any]) -> None:
     """Writes tensors, numbers and text, nested as they may be; the file appears when it is complete."""
     out = io.BytesIO()
     torch.save(dict(state), out)
-    _place(path, out.getbuffer())
+    write_bytes(path, out.getbuffer())
 
 
 def read_tensors(path: Path) -> dict[str, Any]:
@@ -120,18 +120,6 @@ def read_tensors(path: Path) -> dict[str, Any]:
 def _is_before(row: Sequence[str], step: int) -> bool:
     """False also for the heading, and for a row of which only a part was written."""
     return len(row) == len(COLUMNS) and row[0].isdigit() and int(row[0]) < step
-
-
-def _place(path: Path, content: bytes | memoryview) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _require_same(path: Path, there: Mapping[str, object], given: Mapping[str, object]) -> None:

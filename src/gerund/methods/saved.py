@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +22,7 @@ from safetensors import numpy as tensors
 
 from gerund.errors import GerundError, UsageError
 from gerund.methods.learner import NOT_SETTINGS
+from gerund.writing import write_bytes
 
 _HOME = "gerund.methods."
 
@@ -74,8 +74,8 @@ def save(method: Saveable, folder: Path) -> None:
     except TypeError as error:
         raise UsageError(f"{type(method).__name__} cannot be saved: {error}") from error
     folder.mkdir(parents=True, exist_ok=True)
-    _place(folder / "learned.safetensors", learned)
-    _place(folder / "method.json", text.encode())
+    write_bytes(folder / "learned.safetensors", learned)
+    write_bytes(folder / "method.json", text.encode())
 
 
 def load(folder: Path, *, method: type[Any] | None = None, **parts: Any) -> Any:
@@ -130,12 +130,3 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return content, tensors.load(learned)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise GerundError(f"{folder}: cannot be read as a saved method; {error}") from error
-
-
-def _place(path: Path, content: bytes) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

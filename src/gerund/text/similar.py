@@ -47,6 +47,8 @@ _REMARK = re.compile(r"\([^)]*\)?")
 _WORD = re.compile(r"[^\W_]+")
 _OR = re.compile(r"\s+or\s+|\s*/\s*", re.IGNORECASE)
 _CHOICE = re.compile(rf"\w+(?:(?:{_OR.pattern})\w+)+", re.IGNORECASE)
+_MOST_CHOICES = 32
+"""No action in a list that is known has more than seven."""
 _TWICE = re.compile(r"([^\W\d_aeiou])\1")
 
 
@@ -204,16 +206,23 @@ def _keys(name: str) -> dict[str, bool]:
 def _choices(name: str) -> list[str]:
     """A name without its remark, and what it stands for where it has an "or": the words beside that are the choices.
 
+    Every "or" at least doubles them, so a name with many stands for its first `_MOST_CHOICES` texts only: all ways to
+    settle the first "or", then the second as far as they go. The later ones stay in these texts as they are written.
+
     Example:
         >>> _choices("catching or throwing frisbee")
         ['catching or throwing frisbee', 'catching frisbee', 'throwing frisbee']
+        >>> len(_choices(" ".join(["red/blue"] * 1000)))
+        32
     """
-    text = _REMARK.sub(" ", to_words(name))
-    found = _CHOICE.search(text)
-    if not found:
-        return [text]
-    before, after = text[: found.start()], text[found.end() :]
-    return [text, *(choice for word in _OR.split(found[0]) for choice in _choices(f"{before}{word}{after}"))]
+    texts = [_REMARK.sub(" ", to_words(name))]
+    for text in texts:  # which grows meanwhile
+        if len(texts) >= _MOST_CHOICES:
+            break
+        if found := _CHOICE.search(text):
+            before, after = text[: found.start()], text[found.end() :]
+            texts += [f"{before}{word}{after}" for word in _OR.split(found[0])]
+    return texts[:_MOST_CHOICES]
 
 
 def _keys_of(words: Sequence[str]) -> frozenset[str]:

@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 from gerund.bench.datasets.listing import ListedVideo
 from gerund.errors import UsageError
+from gerund.printing import uncell
+from gerund.reading import DamageError, parse_json
 from gerund.video.reader import VIDEO_SUFFIXES
 
 Format = Literal["annotations", "classwise", "kinetics", "metas", "hmdb", "table", "paths", "templates"]
@@ -196,7 +198,7 @@ def read_metas(path: Path, classes: Sequence[str] = ()) -> list[ListedVideo]:
     videos = []
     for line, text in _lines(path):
         try:
-            entry = json.loads(text)
+            entry = parse_json(text)
             label = entry["label"]
             name = classes[label] if isinstance(label, int) and label >= 0 else str(label)
             videos.append(ListedVideo(stem_of(entry["videoname"]), name))
@@ -313,7 +315,7 @@ def _column(header: Sequence[str], names: Sequence[str]) -> str | None:
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(_read(path).split("\n"), restval="")
     reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-    return [(reader.line_num, {k: v for k, v in row.items() if k is not None}) for row in reader]
+    return [(reader.line_num, {k: uncell(v) for k, v in row.items() if k is not None}) for row in reader]
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
@@ -322,9 +324,11 @@ def _lines(path: Path) -> list[tuple[int, str]]:
 
 def _json(text: str, path: Path) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}, line {error.lineno}: this is not JSON: {error.msg}") from error
+    except DamageError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def _head(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -14,6 +13,7 @@ from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.checks import Check, documented
 from gerund.errors import UsageError
 from gerund.methods.windows import Action, cut_windows, keep_actions, place_actions, window_span_s
+from gerund.reading import parse_json
 
 _STRIDE = 8
 _HEAD_BYTES = 4096
@@ -128,7 +128,7 @@ class Counting:
             folders.sort()
             for name in sorted(names):
                 if name.endswith(".json") and _holds_lengths(Path(place, name)):
-                    content = json.loads(Path(place, name).read_text(encoding="utf-8"))
+                    content = parse_json(Path(place, name).read_text(encoding="utf-8"))
                     return {video: int(entry["snippet_length"]) for video, entry in content.items()}
         raise _LackingError("needs GAP's info.json of 8-frame features in the data folder")
 

@@ -18,7 +18,9 @@ from gerund.metrics.calibration import brier, expected_calibration_error
 from gerund.metrics.detection import Variant, mean_average_precision
 from gerund.metrics.generalised import ausuc, seen_unseen_accuracy
 from gerund.metrics.segments import Annotations, Detections
+from gerund.reading import open_arrays, parse_json
 from gerund.types import FloatArray, IntArray
+from gerund.writing import whole_file
 
 _VARIANTS: dict[str, Variant] = {"t3al": "t3al", "gap": "gap"}
 """Whose rules of scoring segments a compat switch of a protocol means."""
@@ -171,7 +173,8 @@ def save_answers(answers: Sequence[Answers], path: Path) -> None:
             head |= {"kind": "localization", "truth": answer.truth, "found": answer.found}
         heads.append(head)
     text = json.dumps(heads, ensure_ascii=False).encode()
-    np.savez_compressed(path, heads=np.frombuffer(text, np.uint8), **arrays)
+    with whole_file(path) as file:
+        np.savez_compressed(file, heads=np.frombuffer(text, np.uint8), **arrays)
 
 
 def load_answers(path: Path) -> list[Answers]:
@@ -181,10 +184,10 @@ def load_answers(path: Path) -> list[Answers]:
         UsageError: the file is something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as saved:
-            heads = json.loads(saved["heads"].tobytes())
+        with open_arrays(path) as saved:
+            heads = parse_json(saved["heads"].tobytes())
             return [_load(head, number, saved) for number, head in enumerate(heads)]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: expected the answers that a report was made from; {error}") from error
 
 

@@ -12,7 +12,9 @@ from gerund.bench.runs.material import Features
 from gerund.errors import UsageError
 from gerund.methods import saved
 from gerund.methods.catalog import MethodCard, class_of
+from gerund.reading import parse_json
 from gerund.text.similar import same_names
+from gerund.writing import write_text
 
 _LESSON = "lesson.json"
 
@@ -40,7 +42,7 @@ def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features
     """Writes a fitted method and its lesson."""
     saved.save(method, folder)
     lesson = Lesson(benchmark.name, benchmark.sha256, split.name, split.seen, str(features.describe()["fingerprint"]))
-    (folder / _LESSON).write_text(json.dumps(asdict(lesson), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / _LESSON, json.dumps(asdict(lesson), indent=1) + "\n")
 
 
 def take_up(
@@ -83,7 +85,7 @@ def take_up(
 def _read(folder: Path) -> Lesson:
     path = folder / _LESSON
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         return Lesson(**{**content, "classes": tuple(content["classes"])})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UsageError(

@@ -5,7 +5,6 @@ What a file holds is told by its content, not by its suffix.
 
 from __future__ import annotations
 
-import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from gerund.bench.scoring.textfile import is_json, json_object, number, read_text, short, table_rows
 from gerund.errors import UsageError
 from gerund.metrics.segments import Annotations, Detections
+from gerund.reading import DamageError, open_arrays
 from gerund.types import FloatArray64, IntArray
 
 _SEGMENT = ("video", "start", "end", "label")
@@ -213,9 +213,9 @@ def read_score_tables(path: Path) -> ScoreTables:
         UsageError: the file cannot be read, or one of the two is missing.
     """
     try:
-        with np.load(path, allow_pickle=False) as saved:
-            arrays = {name: saved[name] for name in saved.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        with open_arrays(path) as saved:
+            arrays = dict(saved)
+    except (OSError, DamageError) as error:
         raise UsageError(f"{path}: expected NumPy arrays without pickled objects (.npz); {error}") from error
     labels = arrays.get("label", arrays.get("labels"))
     if labels is None or labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):

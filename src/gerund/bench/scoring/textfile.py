@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gerund.errors import UsageError
+from gerund.printing import uncell
+from gerund.reading import DamageError, parse_json
 
 _HEADINGS = {
     "video": ("video-id", "video_id", "video", "id"),
@@ -90,11 +92,11 @@ def json_object(path: Path, text: str) -> dict[str, Any]:
         return found
 
     try:
-        content = json.loads(text, object_pairs_hook=unique)
+        content = parse_json(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}, line {error.lineno}: broken JSON: {error.msg}; expected one JSON object") from error
-    except RecursionError as error:
-        raise UsageError(f"{path}: JSON nested too deep to be one of these files") from error
+    except DamageError as error:
+        raise UsageError(f"{path}: {error}; it cannot be one of these files") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected a JSON object with an entry for each video, got {short(content)}")
     return content
@@ -104,6 +106,8 @@ def table_rows(
     path: Path, text: str, wanted: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of every row of a CSV table; rows with something under ``error`` are no answers, so none.
+
+    The guard that gerund puts before what a spreadsheet would run (`gerund.printing.cell`) is taken off.
 
     Args:
         path: for messages.
@@ -137,7 +141,7 @@ def table_rows(
                 raise UsageError(f"{path}, line {lines.line_num}: {len(row)} cells where the header has {len(header)}")
             if error is not None and row[error].strip():
                 continue
-            cells = [row[columns[name]].strip() for name in names]
+            cells = [uncell(row[columns[name]].strip()) for name in names]
             if "" in cells:
                 empty = _HEADINGS[names[cells.index("")]][0]
                 raise UsageError(f"{path}, line {lines.line_num}: the column {empty} is empty")

@@ -20,6 +20,7 @@ from gerund.errors import GerundError, UsageError
 from gerund.types import FloatArray
 from gerund.video.reader import Video
 from gerund.video.workers import Workers
+from gerund.writing import write_text
 
 Format = Literal["onnx", "openvino"]
 TOLERANCE = 1e-3
@@ -93,7 +94,7 @@ def export_model(
         }
         if not report["good"]:
             failed = folder / "parity-failed.json"
-            failed.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            write_text(failed, json.dumps(report, indent=2) + "\n")
             bad = [_what_is_wrong(name, network) for name, network in networks.items() if not network["good"]]
             raise GerundError(f"not exported: {'; '.join(bad)}. Nothing was kept but {failed}")
         for file in sorted(parts.iterdir()):
@@ -103,7 +104,7 @@ def export_model(
             file.unlink()
         parts.rmdir()
     (folder / "parity-failed.json").unlink(missing_ok=True)
-    (folder / "parity.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_text(folder / "parity.json", json.dumps(report, indent=2) + "\n")
     return report
 
 

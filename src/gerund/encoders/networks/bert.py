@@ -6,7 +6,6 @@ Source: Devlin et al., "BERT", NAACL 2019. The graph is built from the arrays of
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +17,10 @@ import numpy as np
 from gerund.encoders.engines import Precision, compile_graph
 from gerund.encoders.graph import Array, Graph, Tensor
 from gerund.encoders.networks.backbone import take
-from gerund.encoders.tokenizer import batches
+from gerund.encoders.tokenizer import batches, open_tokenizer
 from gerund.encoders.weights.checkpoint import Checkpoint, read_checkpoint
 from gerund.errors import AssetError, UsageError
+from gerund.reading import parse_json
 from gerund.types import FloatArray
 
 _WHERE = (
@@ -50,7 +50,7 @@ def read_config(file: Path) -> BertConfig:
         AssetError: it cannot be read, or describes another network than BERT's encoder.
     """
     try:
-        values: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        values: dict[str, Any] = parse_json(file.read_text("utf-8"))
         defaults = {"type_vocab_size": 2, "layer_norm_eps": 1e-12, **values}
         config = BertConfig(**{name: defaults[name] for name in BertConfig.__dataclass_fields__})
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -263,17 +263,17 @@ class Bert:
 
 
 def _read_tokenizer(folder: Path) -> Any:
-    from tokenizers import BertWordPieceTokenizer, Tokenizer
+    from tokenizers import BertWordPieceTokenizer
 
     try:
         if (folder / "tokenizer.json").is_file():
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            tokenizer = open_tokenizer(folder / "tokenizer.json")
             tokenizer.no_padding()
             tokenizer.no_truncation()
             return tokenizer
         if (folder / "vocab.txt").is_file():
             settings = folder / "tokenizer_config.json"
-            values = json.loads(settings.read_text("utf-8")) if settings.is_file() else {}
+            values = parse_json(settings.read_text("utf-8")) if settings.is_file() else {}
             return BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=values.get("do_lower_case", True))
     except Exception as error:  # the library raises bare Exception
         raise AssetError(f"{folder}: its vocabulary cannot be read; {error}") from error

@@ -8,7 +8,6 @@ Huang, "Elaborative Rehearsal", ICCV 2021.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from gerund.encoders.networks.backbone import normalise, read_arrays, take
 from gerund.encoders.objects import ObjectNetwork, Output, declare
 from gerund.encoders.weights.checkpoint import Checkpoint
 from gerund.errors import AssetError
+from gerund.reading import DamageError, open_arrays
 from gerund.types import FloatArray
 
 NUM_CLASSES = 21_843
@@ -184,7 +184,7 @@ def _read(file: Path) -> Checkpoint:
     if file.suffix != ".npz":
         return read_arrays(file)
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            return Checkpoint({name: archive[name] for name in archive.files}, (file,))
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        with open_arrays(file) as arrays:
+            return Checkpoint(dict(arrays), (file,))
+    except (OSError, DamageError) as error:
         raise AssetError(f"{file}: cannot be read; {error}; expected {_WHERE}") from error

@@ -1,28 +1,29 @@
 """Weight files as plain arrays, without torch and without running anything that a file may hold.
 
 Three kinds are read: safetensors, whole or in shards; PyTorch's zip archives of tensors in dicts; and TorchScript
-archives such as OpenAI's CLIP files, of which only the tensors are taken. The pickles inside the last two go through
-an unpickler that knows a handful of names and refuses the rest.
+archives such as OpenAI's CLIP files, of which only the tensors are taken. The pickles inside the last two are followed
+step by step by a reader that knows a handful of names and refuses the rest.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import pickle
+import io
+import reprlib
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from gerund.encoders.graph import Array
+from gerund.encoders.weights.pickled import Module, Steps
 from gerund.errors import AssetError
+from gerund.reading import DamageError, Members, damage, open_members, parse_json
 from gerund.types import FloatArray
 
 _IN_A_FOLDER = (
@@ -49,6 +50,11 @@ STORAGE_TYPES = {
 }
 _NESTED = ("state_dict", "model_state_dict", "model", "weights")
 """Where training scripts keep the tensors beside epoch numbers and optimisers."""
+
+_MOST_ENTRIES = 100_000
+_LONGEST_NAME = 500
+_DEEPEST = 64
+_SPARE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if file.suffix != ".json":
         return Checkpoint(_read_file(file), (file,))
     try:
-        names = sorted(set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values()))
+        names = sorted(set(parse_json(file.read_text(encoding="utf-8"))["weight_map"].values()))
         if not names or any(PurePosixPath(name).name != name for name in names):
             raise ValueError("it does not list files of its own folder")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -148,9 +154,14 @@ def _read_safetensors(path: Path) -> dict[str, FloatArray]:
             pass  # checks that the header is sound and that every tensor lies inside the file
     except SafetensorError as error:
         raise AssetError(f"{path}: damaged, or not safetensors ({error}); download it again") from error
+    with damage_in_words(path):
+        return _mapped(path)
+
+
+def _mapped(path: Path) -> dict[str, FloatArray]:
     data = np.memmap(path, np.uint8, "r")
     begin = 8 + int.from_bytes(data[:8].tobytes(), "little")
-    header = json.loads(data[8:begin].tobytes())
+    header = parse_json(data[8:begin].tobytes())
     tensors = {}
     for name, entry in header.items():
         if name != "__metadata__" and entry["dtype"] in _SAFETENSORS_TYPES:
@@ -168,146 +179,171 @@ def _to_float32(array: Array) -> FloatArray:
 
 
 def _read_archive(path: Path) -> dict[str, FloatArray]:
-    with damage_in_words(path), zipfile.ZipFile(path) as archive:
-        pickles = [name for name in archive.namelist() if PurePosixPath(name).parts[1:] == ("data.pkl",)]
+    return float_tensors(read_archive(path), path)
+
+
+def read_archive(path: Path) -> Any:
+    """What a zip archive that PyTorch wrote holds: an array, or arrays in dicts and modules.
+
+    Raises:
+        AssetError: it is none, is damaged, or its pickle asks for anything but tensors in dicts.
+    """
+    with damage_in_words(path), open_members(path) as members:
+        pickles = [name for name in members.names if PurePosixPath(name).parts[1:] == ("data.pkl",)]
         if len(pickles) != 1:
             raise AssetError(f"{path}: a zip file, but not one that PyTorch wrote (no data.pkl in it)")
         root = PurePosixPath(pickles[0]).parts[0]
         order = f"{root}/byteorder"
-        if order in archive.namelist() and archive.read(order) != b"little":
-            raise pickle.UnpicklingError("its numbers are big-endian")
-        with archive.open(pickles[0]) as file:
-            return float_tensors(TensorUnpickler(file, archive, root).load(), path)
+        if order in members.names and members.read(order) != b"little":
+            raise DamageError("its numbers are big-endian; save it again on another machine")
+        return _ArchiveStorages(members, root).tree(pickles[0], path.stat().st_size)
 
 
 @contextmanager
 def damage_in_words(path: Path) -> Iterator[None]:
     """Turns whatever a damaged or hostile file makes of its reader into an AssetError that names the file."""
     try:
-        yield
-    except (
-        *(pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, TypeError, AttributeError, ValueError),
-        *(OSError, IndexError, RecursionError, OverflowError, MemoryError, NotImplementedError, UnicodeDecodeError),
-    ) as error:
+        with damage():
+            yield
+    except DamageError as error:
         raise AssetError(f"{path}: not a file of plain tensors; {error}") from error
+    except OSError as error:
+        raise AssetError(f"{path}: cannot be read; {error.strerror or error}") from error
 
 
 def float_tensors(tree: Any, path: Path) -> dict[str, FloatArray]:
-    """The floating-point tensors of what was unpickled, float32, by the names in the part that holds the model.
+    """The floating-point tensors of what was read, float32, by the names in the part that holds the model.
 
     Raises:
-        AssetError: there is none.
+        AssetError: there is none, or they are far more than the file's numbers.
     """
     for key in _NESTED:
-        if isinstance(tree, Mapping) and isinstance(tree.get(key), Mapping | _Module):
+        if isinstance(tree, Mapping) and isinstance(tree.get(key), Mapping | Module):
             tree = tree[key]
-    floats = {name: value for name, value in _leaves(tree) if value.dtype.kind == "f" or value.dtype == np.uint16}
-    if not floats:
-        raise AssetError(f"{path}: holds no tensors")
-    return {name: _to_float32(value) for name, value in floats.items()}
+    with damage_in_words(path):
+        leaves = {"": tree} if isinstance(tree, np.ndarray) else dict(_leaves(tree, [_MOST_ENTRIES]))
+        floats = {name: value for name, value in leaves.items() if value.dtype.kind == "f" or value.dtype == np.uint16}
+        made = 4 * sum(value.size for value in floats.values())
+        if made > _SPARE_BYTES + 8 * path.stat().st_size:  # tensors may share their numbers, or repeat them
+            raise DamageError(f"its tensors would take {made >> 20} MB, many times the file")
+        if floats:
+            return {name: _to_float32(value) for name, value in floats.items()}
+    raise AssetError(f"{path}: holds no tensors")
 
 
-def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
-    """Tensors in dicts and modules, under dotted names."""
-    items = tree.state if isinstance(tree, _Module) else tree
+def _leaves(tree: Any, left: list[int], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Array]]:
+    """Tensors in dicts and modules, under dotted names; `left` counts down, for parts may be shared by many."""
+    items = tree.state if isinstance(tree, Module) else tree
     if isinstance(items, Mapping):
+        if depth > _DEEPEST:
+            raise DamageError(f"modules nested deeper than {_DEEPEST} levels")
         for key, value in items.items():
+            left[0] -= 1
+            if left[0] < 0 or len(prefix) > _LONGEST_NAME:
+                raise DamageError("more names, or longer ones, than any model has")
             if isinstance(value, np.ndarray):
                 yield f"{prefix}{key}", value
-            elif isinstance(value, Mapping | _Module):
-                yield from _leaves(value, f"{prefix}{key}.")
+            elif isinstance(value, Mapping | Module):
+                yield from _leaves(value, left, f"{prefix}{key}.", depth + 1)
 
 
-class _Module:
-    """Stands for every class of a TorchScript archive: it holds attributes and does nothing."""
+class _ArchiveStorages:
+    """The storages of one archive, each read once."""
 
-    __slots__ = ("state",)
-
-    def __init__(self) -> None:
-        self.state: dict[str, Any] = {}
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state if isinstance(state, dict) else {}
-
-
-class _Call:
-    """A function that a pickle may call but not alter."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
-
-    def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError("the pickle tries to alter a function")
-
-
-class TensorUnpickler(pickle.Unpickler):
-    """Loads tensors in dicts and inert modules; any other name that the pickle asks for is refused."""
-
-    def __init__(self, file: IO[bytes], archive: zipfile.ZipFile, root: str) -> None:
-        super().__init__(file)
-        self._archive = archive
+    def __init__(self, members: Members, root: str) -> None:
+        self._members = members
         self._root = root
         self._storages: dict[str, Array] = {}
 
-    def find_class(self, module: str, name: str) -> Any:
-        """What a name in the pickle stands for, where it is on the allow-list."""
-        if (module, name) in _FUNCTIONS:
-            return _Call(_FUNCTIONS[module, name])
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if module == "torch" and name in STORAGE_TYPES:
-            return name
-        if module == "__torch__" or module.startswith("__torch__."):
-            return type(name, (_Module,), {"__slots__": ()})
-        raise pickle.UnpicklingError(
-            f"its pickle asks for {module}.{name}, which is not on the allow-list; save the state dict as safetensors"
-        )
+    def tree(self, pickled: str, size_bytes: int) -> Any:
+        """What the pickle holds."""
+        content = self._members.read(pickled)
+        return Steps(io.BytesIO(content), size_bytes, find_name, self._storage).load()
 
-    def persistent_load(self, identity: Any) -> Array:
+    def _storage(self, identity: Any) -> Array:
         """The numbers of one storage, ``[numel]``."""
-        kind, storage, key, _, count = identity
-        if kind != "storage" or storage not in STORAGE_TYPES or not isinstance(key, str):
-            raise pickle.UnpicklingError(f"unknown storage {identity!r}")
+        storage, key, count = storage_identity(identity, 5)
         if key not in self._storages:
-            entry = self._archive.getinfo(f"{self._root}/data/{key}")
-            dtype = np.dtype(STORAGE_TYPES[storage])
-            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != count * dtype.itemsize:
-                raise pickle.UnpicklingError(f"storage {key} should hold {count} numbers of type {storage}")
-            self._storages[key] = np.frombuffer(self._archive.read(entry), dtype)
+            name, dtype = f"{self._root}/data/{key}", np.dtype(STORAGE_TYPES[storage])
+            if not self._members.is_stored(name) or self._members.size_of(name) != count * dtype.itemsize:
+                raise DamageError(f"storage {key} should hold {count} numbers of type {storage}")
+            self._storages[key] = np.frombuffer(self._members.read(name), dtype)
         return self._storages[key]
+
+
+def storage_identity(identity: Any, length: int) -> tuple[str, str, int]:
+    """Type, key and count of a storage that a pickle refers to.
+
+    Raises:
+        DamageError: it refers to something else.
+    """
+    if isinstance(identity, tuple) and len(identity) == length:
+        kind, storage, key, _, count = identity[:5]
+        named = kind == "storage" and isinstance(storage, str) and isinstance(key, str)
+        if named and storage in STORAGE_TYPES and type(count) is int and count >= 0:
+            return storage, key, count
+    raise DamageError(f"unknown storage {reprlib.repr(identity)}")
 
 
 def rebuild_tensor(storage: Array, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> Array:
     """A tensor as a view of its storage.
 
     Raises:
-        pickle.UnpicklingError: it reaches beyond the storage.
+        DamageError: it reaches beyond the storage.
     """
     numbers = [offset, *shape, *strides]
     if len(shape) != len(strides) or not all(type(number) is int and number >= 0 for number in numbers):
-        raise pickle.UnpicklingError(f"a tensor of shape {shape} with strides {strides} from {offset}")
+        asked = reprlib.repr((shape, strides, offset))
+        raise DamageError(f"a tensor of shape, with strides and from a place that cannot be: {asked}")
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if 0 in shape:
         return np.zeros(shape, storage.dtype)
     if last >= len(storage):
-        raise pickle.UnpicklingError(f"a tensor of shape {shape} reaches beyond its {len(storage)} numbers")
+        raise DamageError(f"a tensor of shape {reprlib.repr(shape)} reaches beyond its {len(storage)} numbers")
     steps = [stride * storage.itemsize for stride in strides]
     return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps, writeable=False)
+
+
+def find_name(module: str, name: str) -> Any:
+    """What a name in a pickle stands for, where it is on the allow-list.
+
+    Raises:
+        DamageError: it is not.
+    """
+    if (module, name) in _FUNCTIONS:
+        return _FUNCTIONS[module, name]
+    if module == "torch" and name in STORAGE_TYPES:
+        return name
+    if module == "__torch__" or module.startswith("__torch__."):
+        return Module
+    asked = reprlib.repr(f"{module}.{name}")[1:-1]
+    raise DamageError(
+        f"its pickle asks for {asked}, which is not on the allow-list; save the state dict as safetensors"
+    )
 
 
 def _first(value: Any, *_: Any) -> Any:
     return value
 
 
+def _size(numbers: Any = ()) -> tuple[int, ...]:
+    if not all(type(number) is int for number in numbers):
+        raise DamageError("a size that is none of numbers")
+    return tuple(numbers)
+
+
+def _ordered(pairs: Any = ()) -> dict[str, Any]:
+    """A dict in order; Python 2 wrote its items as a list of pairs."""
+    if not isinstance(pairs, list | tuple) or not all(len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
+        raise DamageError("a dict of something else than names")
+    return {pair[0]: pair[1] for pair in pairs}
+
+
 _FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {
     ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): _first,
-    ("torch", "Size"): tuple,
+    ("torch", "Size"): _size,
+    ("collections", "OrderedDict"): _ordered,
     **{("torch.jit._pickle", f"build_{kind}list"): _first for kind in ("int", "double", "bool", "tensor")},
     ("torch.jit._pickle", "restore_type_tag"): _first,
 }

@@ -6,12 +6,12 @@ is for. The kind of file is told by its content, not its name, except where only
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gerund.errors import UsageError
+from gerund.reading import DamageError, parse_json, parse_yaml
 from gerund.text.descriptions.schema import Descriptions, Source, Text
 
 _TEAR_KINDS = {
@@ -55,7 +55,7 @@ def read_descriptions(path: Path, *, classes: Sequence[str] = ()) -> Description
     if path.suffix.lower() == ".jsonl":
         return Descriptions.parse(text.splitlines(), str(path), Source(path.name))
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except ValueError as error:
         if text.lstrip().startswith("{") and "\n" in text.strip():
             return Descriptions.parse(text.splitlines(), str(path), Source(path.name))
@@ -137,11 +137,9 @@ def _gap(path: Path, content: Mapping[str, Any]) -> Descriptions:
 
 
 def _stdd(path: Path, text: str) -> Descriptions:
-    import yaml
-
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        content = parse_yaml(text)
+    except DamageError as error:
         raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or not all(isinstance(value, dict) for value in content.values()):
         raise UsageError(f"{path}: expected an object for each class, as STDD's graph and completion files have")

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from gerund.errors import UsageError
+from gerund.printing import printable_json
+from gerund.reading import parse_json
 from gerund.text.classes import to_words
 from gerund.text.similar import stem
 from gerund.writing import write_text
@@ -148,7 +150,8 @@ class Descriptions(Mapping[str, tuple[Text, ...]]):
 
     def to_text(self) -> str:
         """JSON Lines, one action a line."""
-        return "".join(json.dumps(_to_line(name, texts), ensure_ascii=False) + "\n" for name, texts in self.items())
+        lines = (json.dumps(_to_line(name, texts), ensure_ascii=False) for name, texts in self.items())
+        return "".join(printable_json(line) + "\n" for line in lines)
 
     def write(self, path: Path) -> None:
         """Writes JSON Lines, whole or not at all."""
@@ -175,7 +178,7 @@ class Descriptions(Mapping[str, tuple[Text, ...]]):
             if not line.strip():
                 continue
             try:
-                name, found = _from_line(json.loads(line), source)
+                name, found = _from_line(parse_json(line), source)
             except (ValueError, TypeError, AttributeError) as error:
                 raise UsageError(f"{place}, line {number}: {error}") from error
             if name in texts:

@@ -20,6 +20,7 @@ _PASSING = frozenset((408, 409, 425, 429))
 _NOT_UNDERSTOOD = (400, 422)
 _HOPELESS = (402, 405)
 _SHOWN_CHARACTERS = 300
+_MOST_TOKENS = 1 << 40
 
 
 class ModelError(GerundError):
@@ -277,8 +278,8 @@ class ChatClient:
             said = choice["message"].get("content") or choice["message"].get("refusal") or ""
             text = said if isinstance(said, str) else "".join(part.get("text", "") for part in said)
             usage = answer.content.get("usage") or {}
-            counts = [int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+            counts = [_count(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
             raise ModelError(f"{self.base_url} answered no chat completion: {_short(answer)}", passing=True) from None
         return Reply(text, choice.get("finish_reason") == "length", *counts)
 
@@ -301,6 +302,14 @@ class ChatClient:
         if status in _NOT_UNDERSTOOD and "temperature" in said:
             return ModelError(f"{head}. --own-temperature sends none")
         return ModelError(head, passing=status in _PASSING or status >= 500, retry_after_s=answer.retry_after_s)
+
+
+def _count(given: Any) -> int:
+    """A number of tokens; what no one has counted is no number of them."""
+    count = int(given)
+    if not 0 <= count <= _MOST_TOKENS:
+        raise ValueError(f"{count} tokens")
+    return count
 
 
 def _short(answer: Answer) -> str:

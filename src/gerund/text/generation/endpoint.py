@@ -14,18 +14,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, HTTPMessage, HTTPResponse
+from http.client import HTTPMessage, HTTPResponse
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
-from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request
 
 from gerund.assets import is_offline
 from gerund.errors import GerundError, UsageError
+from gerund.reading import parse_json
+from gerund.text.generation.deadline import Line, within
 
 _LONGEST_BYTES = 1 << 23
 _BLOCK_BYTES = 1 << 16
 _SECRET_CHARACTERS = 8
+_LONGEST_RETRY_S = 366 * 86_400
 _MASK = "[key]"
 _USUAL_VARIABLE = "OPENAI_API_KEY"
 
@@ -161,44 +164,42 @@ class Endpoint:
         body = json.dumps(payload).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "gerund", **self._key.headers()}
         request = Request(self.base_url + path, data=body, headers=headers, method="POST")
-        deadline_s = time.monotonic() + self._timeout_s
         try:
-            return self._answer(request, deadline_s)
-        except (OSError, HTTPException, ValueError) as error:
+            return within(self._timeout_s, lambda line: self._answer(request, line))
+        except Exception as error:  # odd answers make http.client and urllib raise many things
             raise self._unreachable(error) from None  # the cause may quote headers
 
-    def _answer(self, request: Request, deadline_s: float) -> Answer:
+    def _answer(self, request: Request, line: Line) -> Answer:
         try:
-            with self._opener().open(request, timeout=self._timeout_s) as answer:
-                return self._read(answer.status, answer, answer.headers, deadline_s)
+            with self._opener(line).open(request, timeout=self._timeout_s) as answer:
+                return self._read(answer.status, answer, answer.headers)
         except HTTPError as error:
             with error:
-                return self._read(error.code, error, error.headers, deadline_s)
+                return self._read(error.code, error, error.headers)
 
-    def _read(self, status: int, answer: HTTPResponse | HTTPError, headers: Message, deadline_s: float) -> Answer:
-        content = b""
+    def _read(self, status: int, answer: HTTPResponse | HTTPError, headers: Message) -> Answer:
+        content = bytearray()
         while block := answer.read1(_BLOCK_BYTES):
             content += block
-            if time.monotonic() > deadline_s:
-                raise TimeoutError
             if len(content) > _LONGEST_BYTES:
                 raise ValueError(f"more than {_LONGEST_BYTES >> 20} MiB came")
         expected = headers.get("Content-Length", "")
         if expected.isdigit() and len(content) < int(expected):
             raise ValueError(f"the connection ended after {len(content)} of {expected} bytes")
-        text = content.decode("utf-8", "replace")
+        if (coding := headers.get("Content-Encoding", "identity")) not in ("identity", ""):
+            raise ValueError(f"the answer is compressed ({coding!r}), which was not asked for")
         try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError):
-            parsed = text
+            parsed = parse_json(bytes(content).decode("utf-8"))
+        except ValueError:  # no JSON, or JSON as no server means it
+            parsed = content.decode("utf-8", "replace")
         redacted = self._key.redacted(parsed, error=status != 200 or isinstance(parsed, str))
         return Answer(status, redacted, _seconds(headers.get("Retry-After", "")))
 
-    def _opener(self) -> OpenerDirector:
+    def _opener(self, line: Line) -> OpenerDirector:
         handlers: list[HTTPRedirectHandler | ProxyHandler] = [_NoRedirects()]
         if self.is_local:  # a proxy knows another localhost
             handlers.append(ProxyHandler({}))
-        return build_opener(*handlers)
+        return line.opener(*handlers)
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         reason = getattr(error, "reason", None) or error
@@ -259,15 +260,17 @@ def _is_local(host: str) -> bool:
 
 
 def _seconds(header: str) -> float | None:
-    """What Retry-After says, as seconds or as a date.
+    """What Retry-After says, as seconds or as a date; None where no one can mean it.
 
     Example:
-        >>> _seconds("2"), _seconds("Thu, 01 Jan 1970 00:00:00 GMT"), _seconds("soon")
-        (2.0, 0.0, None)
+        >>> _seconds("2"), _seconds("Thu, 01 Jan 1970 00:00:00 GMT"), _seconds("soon"), _seconds("9" * 400)
+        (2.0, 0.0, None, None)
     """
     try:
         if re.fullmatch(r"\s*\d+(\.\d+)?\s*", header):
-            return float(header)
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except (ValueError, OverflowError):
+            seconds = float(header)
+        else:
+            seconds = max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except (ValueError, OverflowError, TypeError, OSError):
         return None
+    return seconds if seconds <= _LONGEST_RETRY_S else None

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gerund.errors import GerundError
+from gerund.reading import check_depth
 from gerund.text.descriptions.lint import RULES, lint
 from gerund.text.descriptions.schema import Descriptions, Text, key_of
 
@@ -39,6 +40,7 @@ def read_object(reply: str) -> dict[str, Any]:
         raise ReplyError(f"there is no JSON object in it: {short(reply)}")
     try:
         found, end = json.JSONDecoder().raw_decode(reply, start)
+        check_depth(found)
     except (ValueError, RecursionError) as error:
         raise ReplyError(f"its JSON is broken: {error}") from None
     if "{" in reply[end:]:

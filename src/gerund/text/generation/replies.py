@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from gerund.errors import UsageError
+from gerund.reading import parse_json
 from gerund.text.generation.client import Reply
+from gerund.writing import write_text
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Replies:
     def find(self, identity: Mapping[str, Any]) -> Kept | None:
         """The reply to a question, as far as it was kept; a damaged file counts for nothing, and is written anew."""
         try:
-            content = json.loads(self._path(identity).read_text(encoding="utf-8"))
+            content = parse_json(self._path(identity).read_text(encoding="utf-8"))
             reply = Reply(**content["reply"])
             date = content["date"]
         except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -57,17 +57,7 @@ class Replies:
         """Writes a reply down, with its question and today's date; the file appears whole or not at all."""
         kept = Kept(reply, datetime.now(UTC).date().isoformat())
         content = {"date": kept.date, "reply": asdict(reply), "question": identity}
-        path = self._path(identity)
-        with NamedTemporaryFile("w", dir=self.folder, suffix=".part", encoding="utf-8", delete=False) as file:
-            part = Path(file.name)
-            try:
-                json.dump(content, file, ensure_ascii=True, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-                file.close()
-                os.replace(part, path)
-            finally:
-                part.unlink(missing_ok=True)
+        write_text(self._path(identity), json.dumps(content, indent=1))
         return kept
 
     def _path(self, identity: Mapping[str, Any]) -> Path:

@@ -81,17 +81,18 @@ def test_a_folder_with_everything_in_it(run, folder, tmp_path):
 
 
 def test_json_has_the_promised_shape(run, tmp_path):
-    """A classify line holds video, duration, model, actions and error; a locate line segments instead of actions."""
+    """A classify line says what it is, which video, and actions; a locate line has segments instead of actions."""
     video = write_colours(tmp_path / "a.mp4", ["red", "green"])
     out = tmp_path / "out.jsonl"
     run("classify", video, "--actions", ACTIONS, "--json", out, "--top", 2)
     (line,) = read_lines(out)
-    assert list(line) == ["video", "duration_s", "model", "actions", "error"]
+    head = ["schema", "settings", "content", "video", "duration_s", "model"]
+    assert list(line) == [*head, "actions", "error", "note"]
     assert line["duration_s"] == pytest.approx(2)
     assert [list(item) for item in line["actions"]] == [["action", "score", "probability"]] * 2
     run("locate", video, "--actions", ACTIONS, "--json", out)
     (line,) = read_lines(out)
-    assert list(line) == ["video", "duration_s", "model", "segments", "error"]
+    assert list(line) == [*head, "segments", "error", "note"]
     assert set(line["segments"][0]) == {"start_s", "end_s", "action", "score", "confidence"}
 
 

@@ -24,13 +24,13 @@ def _touch(*names: str) -> None:
 
 
 def _found(*given: str) -> list[str]:
-    files, problems = find_videos(given)
+    files, problems, _ = find_videos(given)
     assert not problems
     return [str(file) for file in files]
 
 
 def _problem(*given: str) -> VideoError:
-    files, problems = find_videos(given)
+    files, problems, _ = find_videos(given)
     assert files == []
     (problem,) = problems
     return problem
@@ -98,7 +98,7 @@ class TestFolders:
             return really_scan(folder)
 
         monkeypatch.setattr(os, "scandir", scan)
-        files, (problem,) = find_videos([given])
+        files, (problem,), _ = find_videos([given])
         assert files == ([Path("v/a.mp4"), Path("v/z/c.mp4")] if given == "v" else [])
         assert (problem.path, problem.reason) == ("v/locked", "this folder cannot be searched (Permission denied)")
 
@@ -131,7 +131,7 @@ class TestPatterns:
         """A link back to its own folder does not multiply what a recursive pattern finds."""
         _touch("v/a.mp4")
         Path("v/again").symlink_to(".")
-        files, problems = find_videos(["v/**/*.mp4"])
+        files, problems, _ = find_videos(["v/**/*.mp4"])
         assert (len(files), problems) == (1, [])
 
     def test_a_pattern_that_matches_folders_searches_them(self):
@@ -185,7 +185,7 @@ class TestNames:
     def test_paths_may_be_path_objects(self):
         """Both kinds of paths are taken."""
         _touch("a.mp4")
-        assert find_videos([Path("a.mp4")]) == ([Path("a.mp4")], [])
+        assert find_videos([Path("a.mp4")]) == ([Path("a.mp4")], [], 0)
 
     @pytest.mark.parametrize("name", ["gone.mp4", "no/such/folder", "a" * 300 + ".mp4", "x" * 5000])
     def test_what_is_not_there_is_a_problem(self, name):
@@ -217,10 +217,10 @@ class TestSeveral:
         """Each bad path is a problem of its own, in order; the good ones are all there."""
         _touch("a.mp4", "b.mp4")
         Path("empty").mkdir()
-        files, problems = find_videos(["a.mp4", "gone.mp4", "empty", "b.mp4", "*.mkv"])
+        files, problems, _ = find_videos(["a.mp4", "gone.mp4", "empty", "b.mp4", "*.mkv"])
         assert files == [Path("a.mp4"), Path("b.mp4")]
         assert [problem.path for problem in problems] == ["gone.mp4", "empty", "*.mkv"]
 
     def test_nothing_given_is_nothing_found(self):
         """No paths, no files, no problems."""
-        assert find_videos([]) == ([], [])
+        assert find_videos([]) == ([], [], 0)

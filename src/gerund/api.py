@@ -58,6 +58,7 @@ class Classification:
     model: str
     actions: tuple[ActionScore, ...]
     time_error_s: float = 0.0
+    num_frames: int = 0
 
     @property
     def best(self) -> ActionScore:
@@ -87,6 +88,7 @@ class Location:
     model: str
     segments: Segments
     time_error_s: float = 0.0
+    num_frames: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """A plain dict, ready for JSON."""
@@ -217,7 +219,17 @@ class Model:
             except Exception as error:  # a method of the user's own may fail on one video; the others go on
                 yield path, error
                 continue
-            yield path, Location(os.fspath(path), done.video.duration_s, self.name, segments, done.time_error_s)
+            yield (
+                path,
+                Location(
+                    os.fspath(path),
+                    done.video.duration_s,
+                    self.name,
+                    segments,
+                    done.time_error_s,
+                    done.video.num_frames,
+                ),
+            )
 
     def unfamiliar(self, actions: Actions) -> list[str]:
         """Those of the actions that the model knows beforehand it cannot tell, so that its answer is a guess."""
@@ -246,7 +258,9 @@ class Model:
         probabilities = np.exp(logits) / np.exp(logits).sum()
         order = np.argsort(-scores, kind="stable")[:top]
         ranked = tuple(ActionScore(classes.names[i], float(scores[i]), float(probabilities[i])) for i in order)
-        return Classification(os.fspath(path), done.video.duration_s, self.name, ranked, done.time_error_s)
+        return Classification(
+            os.fspath(path), done.video.duration_s, self.name, ranked, done.time_error_s, done.video.num_frames
+        )
 
     def remarks(self) -> list[str]:
         """What a user should know about how the answers are computed, such as int8's agreement with float32."""

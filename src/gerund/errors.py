@@ -32,3 +32,15 @@ class VideoError(GerundError):
         self.path = fspath(path)
         self.reason = reason
         super().__init__(f"{self.path}: {reason}")
+
+
+class OutputError(GerundError):
+    """An output that the answers to come could not be written into either, such as one on a full disk; work stops.
+
+    Attributes:
+        path: the file, as given.
+    """
+
+    def __init__(self, path: str | PathLike[str], error: OSError) -> None:
+        self.path = fspath(path)
+        super().__init__(f"cannot write {self.path}: {error.strerror or error}")

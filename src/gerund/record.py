@@ -72,12 +72,16 @@ class Record:
         self._by_content: defaultdict[str, list[_Entry]] = defaultdict(list)
         self._by_place: defaultdict[str, list[_Entry]] = defaultdict(list)
         self._kept = 0
-        self._reader: IO[bytes] | None = None
+        self._held: IO[bytes] | None = None
         self._file: GrowingFile | None = None
         if self._path.exists():
-            self._reader = self._open()
-            if not overwrite:
-                self._read(self._reader)
+            self._held = self._hold()
+            try:
+                if not overwrite:
+                    self._read(self._held)
+            except UsageError:
+                self.release()
+                raise
 
     def begin(self) -> None:
         """Makes the file where there is none, and cuts off the rest of a line that was not finished.
@@ -86,8 +90,8 @@ class Record:
             UsageError: it cannot be written, or another process is writing it.
         """
         self._file = GrowingFile(self._path, keep=self._kept)
-        if self._reader is None:
-            self._reader = self._open()
+        if self._held is None:
+            self._held = self._hold()
 
     def find(self, video: str, content: str, settings: str) -> Line | None:
         """The answer that there is for a video, under the name that it has now; None when it has to be asked.
@@ -99,12 +103,13 @@ class Record:
         """
         found = [item for item in self._by_content[content] if item.counts and item.is_answer]
         found = [item for item in found if item.settings == settings]
-        if not found or self._reader is None:
+        if not found:
             return None
         here = os.path.abspath(video)
         entry = min(found, key=lambda item: (item.place != here, os.path.lexists(item.video)))
-        self._reader.seek(entry.begin)
-        line: Line = json.loads(self._reader.read(entry.size))
+        with self._path.open("rb") as file:
+            file.seek(entry.begin)
+            line: Line = json.loads(file.read(entry.size))
         return {**line, "video": video}
 
     def has(self, line: Line) -> bool:
@@ -140,27 +145,27 @@ class Record:
         Raises:
             OutputError: there is no room for the new file. The old one stays, with all that counts in it.
         """
-        if self._file is None or self._reader is None:
+        if self._file is None:
             return
         rank = {os.path.abspath(video): number for number, video in enumerate(order)}
         counting = [item for item in self._entries if item.counts]
         ordered = sorted(counting, key=lambda item: rank.get(item.place, len(rank)))
         if ordered != self._entries:
-            self._rewrite(self._reader, ordered)
+            self._rewrite(ordered)
         self.release()
 
     def release(self) -> None:
         """Lets go of the file as it is."""
         if self._file:
             self._file.close()
-        if self._reader:
-            self._reader.close()
-        self._file = self._reader = None
+        if self._held:
+            self._held.close()
+        self._file = self._held = None
 
-    def _rewrite(self, source: IO[bytes], entries: list[_Entry]) -> None:
+    def _rewrite(self, entries: list[_Entry]) -> None:
         part = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
         try:
-            with part.open("wb") as target:
+            with self._path.open("rb") as source, part.open("wb") as target:
                 for item in entries:
                     source.seek(item.begin)
                     target.write(source.read(item.size))
@@ -174,7 +179,7 @@ class Record:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
 
-    def _open(self) -> IO[bytes]:
+    def _hold(self) -> IO[bytes]:
         """The file, held against other processes; what holds it ends with this process, however that ends."""
         try:
             file = self._path.open("rb")
@@ -185,7 +190,7 @@ class Record:
             raise UsageError(f"{self._shown} is being written by another gerund; wait for it, or name another file")
         if os.fstat(file.fileno()).st_ino != self._path.stat().st_ino:  # the other has just put it in order
             file.close()
-            return self._open()
+            return self._hold()
         return file
 
     def _read(self, file: IO[bytes]) -> None:

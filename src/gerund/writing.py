@@ -50,6 +50,19 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None] 
             raise UsageError(f"cannot write {path}: no permission")
 
 
+def check_folder(folder: Path) -> None:
+    """Refuses a folder for files that cannot be one: what stands in its place, or in its way, is none.
+
+    Raises:
+        UsageError: which, and why.
+    """
+    place = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not place.is_dir():
+        raise UsageError(f"cannot write into {folder}: {place} is no folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write into {folder}: no permission in {place}")
+
+
 def is_stdout(path: str | Path | None) -> bool:
     """True for what stands for standard output."""
     return path is not None and str(path) == STDOUT

@@ -143,6 +143,33 @@ def test_a_missing_path_does_not_stop_the_others(run, tmp_path):
     assert "nothere.mp4: no such file or folder" in result.stderr
 
 
+def test_what_is_no_file_is_named_as_it_was_given(run, tmp_path):
+    """An address among videos: named unmangled with what to do, in JSON too; the video is answered, status 1."""
+    good = write_colours(tmp_path / "a.mp4", ["red"])
+    out = tmp_path / "out.jsonl"
+    result = run("classify", "http://host/x.mp4", good, "-", "--actions", ACTIONS, "--json", out)
+    assert result.exit_code == 1
+    assert "http://host/x.mp4: it is an address" in result.stderr
+    assert {line["video"] for line in read_lines(out) if line["error"]} == {"http://host/x.mp4", "-"}
+    assert "showing red" in result.stdout
+
+
+def test_skipped_files_of_a_folder_are_counted(run, folder, tmp_path):
+    """A folder's other files are counted on standard error, but not for --quiet; a video alone says nothing."""
+    (folder / "more.txt").write_text("")
+    assert "2 other files in the folder skipped" in run("classify", folder, "--actions", ACTIONS).stderr
+    assert "folder skipped" not in run("classify", folder, "--actions", ACTIONS, "--quiet").stderr
+    assert "folder skipped" not in run("classify", folder / "a.mp4", "--actions", ACTIONS).stderr
+
+
+def test_the_size_of_a_page_is_said(run, tmp_path):
+    """After `--html`: how large it is and how many videos it holds, or only links to."""
+    paths = [write_colours(tmp_path / f"{name}.mp4", ["red", "green"]) for name in "ab"]
+    words = ("locate", *paths, "--actions", ACTIONS, "--html", tmp_path / "x.html")
+    assert "x.html: 0.0 MB; 2 videos embedded" in run(*words).stderr
+    assert "0 videos embedded, 2 only linked" in run(*words, "--embed", "none").stderr
+
+
 def test_an_empty_folder_says_what_was_looked_for(run, tmp_path):
     """A folder without videos fails and lists the endings."""
     result = run("classify", tmp_path, "--actions", ACTIONS)

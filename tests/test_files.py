@@ -224,3 +224,72 @@ class TestSeveral:
     def test_nothing_given_is_nothing_found(self):
         """No paths, no files, no problems."""
         assert find_videos([]) == ([], [], 0)
+
+
+@pytest.mark.usefixtures("here")
+class TestWhatIsNoFile:
+    @pytest.mark.parametrize(
+        ("given", "word"),
+        [
+            ("http://host/x.mp4", "address"),
+            ("https://host/watch?v=a*b", "address"),
+            ("rtsp:host/stream", "address"),
+            ("RTMP://host", "address"),
+            ("file:///tmp/x.mp4", "address"),
+            ("concat:a.mp4|b.mp4", "address"),
+            ("s3://bucket/x.mp4", "address"),
+            ("-", "standard input"),
+            ("/dev/stdin", "standard input"),
+            ("/proc/self/fd/0", "standard input"),
+            ("/dev/zero", "a device"),
+        ],
+    )
+    def test_it_is_refused_by_name(self, given, word):
+        """Addresses, standard input and devices are problems under the very name that was given, with a way out."""
+        problem = _problem(given)
+        assert problem.path == given
+        assert word in problem.reason
+        assert "give" in problem.reason
+
+    @pytest.mark.parametrize("name", ["a:b.mp4", "concert: live.mp4", "http:.mp4", "12:30.mp4", "note.mp4"])
+    def test_a_colon_makes_no_address_of_a_file_or_a_missing_one(self, name):
+        """A file that is there is that file; one that is not, and has no scheme, is simply missing."""
+        if not name.startswith("http:"):
+            assert _problem(name).reason == "no such file or folder"
+        _touch(name)
+        assert _found(name) == [name]
+
+    @pytest.mark.parametrize("suffix", [".m3u8", ".M3U", ".pls", ".ffconcat", ".mpd", ".sdp"])
+    @pytest.mark.parametrize("given", ["list{}", "*{}"])
+    def test_a_playlist_is_refused(self, suffix, given):
+        """Named outright or by a pattern, a list of videos elsewhere is no video."""
+        _touch(f"list{suffix}")
+        problem = _problem(given.format(suffix))
+        assert problem.path == f"list{suffix}"
+        assert "playlist" in problem.reason
+
+    @pytest.mark.parametrize("given", ["v/pipe.mp4", "v", "v/*.mp4"])
+    def test_a_pipe_is_refused_and_never_opened(self, given):
+        """A pipe that nobody writes to does not keep the command waiting; what lies beside it is found."""
+        _touch("v/a.mp4")
+        os.mkfifo("v/pipe.mp4")
+        files, (problem,), _ = find_videos([given])
+        assert files == ([] if given == "v/pipe.mp4" else [Path("v/a.mp4")])
+        assert (problem.path, "a pipe" in problem.reason) == ("v/pipe.mp4", True)
+
+    def test_a_socket_is_refused(self):
+        """So is a socket, whatever its ending."""
+        import socket
+
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind("s.mp4")
+            assert "a socket" in _problem("s.mp4").reason
+
+    def test_other_files_of_a_folder_are_counted_once(self):
+        """What has no ending of a video counts, also deep down, never twice; hidden files and those named do not."""
+        _touch("v/a.mp4", "v/notes.txt", "v/deep/list.m3u8", "v/deep/x", "v/.hidden", "v/.git/config", "w/only.txt")
+        Path("v/again").symlink_to("deep")
+        assert find_videos(["v"]).num_passed_over == 3
+        assert find_videos(["v", "v/*", "v/deep"]).num_passed_over == 3
+        assert find_videos(["v/a.mp4", "v/*.mp4"]).num_passed_over == 0
+        assert find_videos(["w"]).num_passed_over == 1

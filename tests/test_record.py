@@ -78,6 +78,9 @@ def test_a_torn_last_line_is_dropped_wherever_it_broke(tmp_path, opened, cut):
     record.begin()
     record.append(line("c", "C"))
     assert [item["video"] for item in lines_of(path)] == ["a", "c"]
+    assert record.find("c", "C", "s") == line("c", "C")
+    record.close(["c", "a"])
+    assert lines_of(path) == [line("c", "C"), line("a", "A")], "what was torn is not read again"
 
 
 @pytest.mark.parametrize("content", ['{"sch', '{"schema": 1, "vid', ""])

@@ -23,6 +23,10 @@ class SafeConsole(Console):
         """Prints text with its styles; control characters in it become question marks."""
         super().print(*(_safe(item) for item in objects), **settings)
 
+    def on_broken_pipe(self) -> None:
+        """Leaves it to the command, which has files to finish, that nobody reads any more."""
+        raise BrokenPipeError
+
 
 def _safe(item: Any) -> Any:
     if isinstance(item, Text):

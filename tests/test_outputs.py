@@ -218,11 +218,13 @@ def test_a_full_standard_output_stops_the_work(videos, tmp_path, option):
         assert len(lines_of(tmp_path / "o")) == 1
 
 
-def test_a_closed_pipe_ends_quietly_with_whole_lines(videos, tmp_path):
-    """A reader that has gone away, as `head` does, is no error; the record ends with a whole line."""
+@pytest.mark.parametrize("command", ["classify", "locate"])
+def test_a_closed_pipe_ends_quietly_with_whole_lines(tmp_path, command):
+    """A reader that has gone away, as `head` does, is no error, and what decodes ahead does not wait for it."""
+    paths = [write_colours(tmp_path / f"{name}.mp4", ["red", "green", "blue", "red"]) for name in "abcdef"]
     reader, writer = os.pipe()
     os.close(reader)
-    done = run_stub(["classify", videos, "--actions", ACTIONS, "--json", tmp_path / "o"], stdout=writer)
+    done = run_stub([command, *paths, "--actions", ACTIONS, "--json", tmp_path / "o"], stdout=writer, timeout=60)
     os.close(writer)
     assert done.returncode == 0
     assert b"Traceback" not in done.stderr

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,18 +65,19 @@ class Batch:
         for problem in self._problems:
             self._note(problem.path, problem, fail)
         self.watcher.videos(0, len(self.videos))
-        for done, (path, answer) in enumerate(ask(self.videos), 1):
-            if isinstance(answer, Exception):
-                self._note(str(path), answer, fail)
-            else:
-                try:
-                    with stops_when_full(path):
-                        take(path, answer)
-                except (OutputError, BrokenPipeError):
-                    raise
-                except Exception as error:
-                    self.failed.append((str(path), f"it was answered, but could not be kept: {reason_of(error)}"))
-            self.watcher.videos(done, len(self.videos))
+        with closing(closable(ask(self.videos))) as outcomes:
+            for done, (path, answer) in enumerate(outcomes, 1):
+                if isinstance(answer, Exception):
+                    self._note(str(path), answer, fail)
+                else:
+                    try:
+                        with stops_when_full(path):
+                            take(path, answer)
+                    except (OutputError, BrokenPipeError):
+                        raise
+                    except Exception as error:
+                        self.failed.append((str(path), f"it was answered, but could not be kept: {reason_of(error)}"))
+                self.watcher.videos(done, len(self.videos))
 
     def _note(self, path: str, error: Exception, fail: Callable[[str, str], None]) -> None:
         self.failed.append((path, reason_of(error)))
@@ -146,6 +147,11 @@ def batch(paths: list[str], *, quiet: bool) -> Iterator[Batch]:
             raise stopped
         if run.failed:
             raise typer.Exit(1)
+
+
+def closable(outcomes: Iterator[Outcome]) -> Generator[Outcome]:
+    """The same, to be closed when they are left: what decodes ahead must not wait for a reader who is gone."""
+    yield from outcomes
 
 
 def reason_of(error: Exception) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from gerund.api import Classification, Location, Model
-from gerund.batch import Batch, Outcome, reason_of
+from gerund.batch import Batch, Outcome, closable, reason_of
 from gerund.errors import GerundError, OutputError, UsageError, VideoError
 from gerund.page import Embed
 from gerund.record import SCHEMA, Line, Record, encode, settings_id
@@ -150,18 +151,18 @@ class Inquiry:
         if known and not self._run.quiet:
             going_on = "nothing is left to ask" if len(known) == len(self._run.videos) else "going on"
             self._run.say(f"{len(known)} of {len(self._run.videos)} answered before; {going_on}")
-        outcomes = ask([path for path in self._run.videos if path not in known])
-        first = next(outcomes, None)
-        if approximate and first and isinstance(first[1], UsageError):  # it does not fit the model, whatever the video
-            raise first[1]
-        self._open(top)
-        todo = chain([first] if first else [], outcomes)
+        with closing(closable(ask([path for path in self._run.videos if path not in known]))) as outcomes:
+            first = next(outcomes, None)
+            if approximate and first and isinstance(first[1], UsageError):  # it does not fit, whatever the video
+                raise first[1]
+            self._open(top)
+            asked = chain([first] if first else [], outcomes)
 
-        def each(videos: list[Path]) -> Iterator[Outcome]:
-            for path in videos:
-                yield path, self._find(path) if path in known else self._line(path, next(todo)[1])
+            def each(videos: list[Path]) -> Iterator[Outcome]:
+                for path in videos:
+                    yield path, self._find(path) if path in known else self._line(path, next(asked)[1])
 
-        self._run.each_video(each, self._take, self._fail)
+            self._run.each_video(each, self._take, self._fail)
 
     def _find(self, path: Path) -> Line | None:
         content = self._content(path) if self._record else None

@@ -82,17 +82,18 @@ def test_a_folder_with_everything_in_it(run, folder, tmp_path):
 
 
 def test_json_has_the_promised_shape(run, tmp_path):
-    """A classify line holds video, duration, model, actions and error; a locate line segments instead of actions."""
+    """A classify line says what it is, which video, and actions; a locate line has segments instead of actions."""
     video = write_colours(tmp_path / "a.mp4", ["red", "green"])
     out = tmp_path / "out.jsonl"
     run("classify", video, "--actions", ACTIONS, "--json", out, "--top", 2)
     (line,) = read_lines(out)
-    assert list(line) == ["video", "duration_s", "model", "actions", "error"]
+    head = ["schema", "settings", "content", "video", "duration_s", "model"]
+    assert list(line) == [*head, "actions", "error", "note"]
     assert line["duration_s"] == pytest.approx(2)
     assert [list(item) for item in line["actions"]] == [["action", "score", "probability"]] * 2
     run("locate", video, "--actions", ACTIONS, "--json", out)
     (line,) = read_lines(out)
-    assert list(line) == ["video", "duration_s", "model", "segments", "error"]
+    assert list(line) == [*head, "segments", "error", "note"]
     assert set(line["segments"][0]) == {"start_s", "end_s", "action", "score", "confidence"}
 
 
@@ -141,6 +142,33 @@ def test_a_missing_path_does_not_stop_the_others(run, tmp_path):
     assert result.exit_code == 1
     assert "showing red" in result.stdout
     assert "nothere.mp4: no such file or folder" in result.stderr
+
+
+def test_what_is_no_file_is_named_as_it_was_given(run, tmp_path):
+    """An address among videos: named unmangled with what to do, in JSON too; the video is answered, status 1."""
+    good = write_colours(tmp_path / "a.mp4", ["red"])
+    out = tmp_path / "out.jsonl"
+    result = run("classify", "http://host/x.mp4", good, "-", "--actions", ACTIONS, "--json", out)
+    assert result.exit_code == 1
+    assert "http://host/x.mp4: it is an address" in result.stderr
+    assert {line["video"] for line in read_lines(out) if line["error"]} == {"http://host/x.mp4", "-"}
+    assert "showing red" in result.stdout
+
+
+def test_skipped_files_of_a_folder_are_counted(run, folder, tmp_path):
+    """A folder's other files are counted on standard error, but not for --quiet; a video alone says nothing."""
+    (folder / "more.txt").write_text("")
+    assert "2 other files in the folder skipped" in run("classify", folder, "--actions", ACTIONS).stderr
+    assert "folder skipped" not in run("classify", folder, "--actions", ACTIONS, "--quiet").stderr
+    assert "folder skipped" not in run("classify", folder / "a.mp4", "--actions", ACTIONS).stderr
+
+
+def test_the_size_of_a_page_is_said(run, tmp_path):
+    """After `--html`: how large it is and how many videos it holds, or only links to."""
+    paths = [write_colours(tmp_path / f"{name}.mp4", ["red", "green"]) for name in "ab"]
+    words = ("locate", *paths, "--actions", ACTIONS, "--html", tmp_path / "x.html")
+    assert "x.html: 0.0 MB; 2 videos embedded" in run(*words).stderr
+    assert "0 videos embedded, 2 only linked" in run(*words, "--embed", "none").stderr
 
 
 def test_an_empty_folder_says_what_was_looked_for(run, tmp_path):
@@ -350,9 +378,9 @@ class Latin(ColourEncoder):
 def test_names_that_cannot_be_read(run, monkeypatch, tmp_path):
     """None that can be read: status 2 and nothing emptied; some: a note that names them, no warning beside it."""
     monkeypatch.setattr(gerund.api, "load", lambda *_, **__: Model(Latin()))
-    video, out = write_colours(tmp_path / "a.mp4", ["red"]), tmp_path / "out.jsonl"
+    video, out = write_colours(tmp_path / "a.mp4", ["red"]), tmp_path / "out.csv"
     out.write_text("kept")
-    result = run("classify", video, "--actions", "弹吉他;打鼓", "--json", out)
+    result = run("classify", video, "--actions", "弹吉他;打鼓", "--csv", out)
     assert (result.exit_code, out.read_text()) == (2, "kept")
     assert "cannot read '弹吉他', '打鼓'" in result.stderr
     with warnings.catch_warnings(record=True) as caught:

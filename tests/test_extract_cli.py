@@ -158,6 +158,38 @@ def test_a_track_that_is_cut_off_is_made_again(run, videos, tmp_path):
     assert len(store.read("b")) == 4
 
 
+def test_a_video_that_changed_is_made_again_a_renamed_one_is_not(run, videos, tmp_path, decoded):
+    """Other content under a known name is decoded and replaces the track; the same content elsewhere is known."""
+    words = ("extract", videos, "--encoder", "colours", "--out", tmp_path / "out")
+    run(*words)
+    write_colours(videos / "a.mp4", ["green", "blue"])
+    (videos / "b.mp4").rename(tmp_path / "b.mp4")
+    (videos / "sub").mkdir()
+    (tmp_path / "b.mp4").rename(videos / "sub" / "b.mp4")
+    decoded.clear()
+    assert run(*words).exit_code == 0
+    assert decoded == ["a"]
+    assert_same(FeatureStore(tmp_path / "out").read("a"), extract(Video(videos / "a.mp4"), ColourEncoder(), dense=True))
+
+
+def test_a_full_disk_stops_extract_and_names_the_track(run, videos, tmp_path, monkeypatch):
+    """No room for the second track: status 1, its file is named, the first is kept, the third is not tried."""
+    original, tried = FeatureStore.write, []
+
+    def write(self, video, track, **source):
+        tried.append(video)
+        if len(tried) == 2:
+            raise OSError(28, "No space left on device")
+        original(self, video, track, **source)
+
+    monkeypatch.setattr(FeatureStore, "write", write)
+    result = run("extract", videos, "--encoder", "colours", "--decode-threads", 1, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "b.npz: No space left on device" in result.stderr.replace("\n", "")
+    assert tried == ["a", "b"]
+    assert FeatureStore(tmp_path / "out").ids() == ["a"]
+
+
 def test_failures_are_named_and_the_others_finished(run, videos, tmp_path):
     """A broken video and a missing one: both listed with their reasons, status 1, the rest is kept."""
     (videos / "broken.mp4").write_bytes(b"no video")

@@ -24,13 +24,13 @@ def _touch(*names: str) -> None:
 
 
 def _found(*given: str) -> list[str]:
-    files, problems = find_videos(given)
+    files, problems, _ = find_videos(given)
     assert not problems
     return [str(file) for file in files]
 
 
 def _problem(*given: str) -> VideoError:
-    files, problems = find_videos(given)
+    files, problems, _ = find_videos(given)
     assert files == []
     (problem,) = problems
     return problem
@@ -98,7 +98,7 @@ class TestFolders:
             return really_scan(folder)
 
         monkeypatch.setattr(os, "scandir", scan)
-        files, (problem,) = find_videos([given])
+        files, (problem,), _ = find_videos([given])
         assert files == ([Path("v/a.mp4"), Path("v/z/c.mp4")] if given == "v" else [])
         assert (problem.path, problem.reason) == ("v/locked", "this folder cannot be searched (Permission denied)")
 
@@ -131,7 +131,7 @@ class TestPatterns:
         """A link back to its own folder does not multiply what a recursive pattern finds."""
         _touch("v/a.mp4")
         Path("v/again").symlink_to(".")
-        files, problems = find_videos(["v/**/*.mp4"])
+        files, problems, _ = find_videos(["v/**/*.mp4"])
         assert (len(files), problems) == (1, [])
 
     def test_a_pattern_that_matches_folders_searches_them(self):
@@ -185,7 +185,7 @@ class TestNames:
     def test_paths_may_be_path_objects(self):
         """Both kinds of paths are taken."""
         _touch("a.mp4")
-        assert find_videos([Path("a.mp4")]) == ([Path("a.mp4")], [])
+        assert find_videos([Path("a.mp4")]) == ([Path("a.mp4")], [], 0)
 
     @pytest.mark.parametrize("name", ["gone.mp4", "no/such/folder", "a" * 300 + ".mp4", "x" * 5000])
     def test_what_is_not_there_is_a_problem(self, name):
@@ -217,10 +217,79 @@ class TestSeveral:
         """Each bad path is a problem of its own, in order; the good ones are all there."""
         _touch("a.mp4", "b.mp4")
         Path("empty").mkdir()
-        files, problems = find_videos(["a.mp4", "gone.mp4", "empty", "b.mp4", "*.mkv"])
+        files, problems, _ = find_videos(["a.mp4", "gone.mp4", "empty", "b.mp4", "*.mkv"])
         assert files == [Path("a.mp4"), Path("b.mp4")]
         assert [problem.path for problem in problems] == ["gone.mp4", "empty", "*.mkv"]
 
     def test_nothing_given_is_nothing_found(self):
         """No paths, no files, no problems."""
-        assert find_videos([]) == ([], [])
+        assert find_videos([]) == ([], [], 0)
+
+
+@pytest.mark.usefixtures("here")
+class TestWhatIsNoFile:
+    @pytest.mark.parametrize(
+        ("given", "word"),
+        [
+            ("http://host/x.mp4", "address"),
+            ("https://host/watch?v=a*b", "address"),
+            ("rtsp:host/stream", "address"),
+            ("RTMP://host", "address"),
+            ("file:///tmp/x.mp4", "address"),
+            ("concat:a.mp4|b.mp4", "address"),
+            ("s3://bucket/x.mp4", "address"),
+            ("-", "standard input"),
+            ("/dev/stdin", "standard input"),
+            ("/proc/self/fd/0", "standard input"),
+            ("/dev/zero", "a device"),
+        ],
+    )
+    def test_it_is_refused_by_name(self, given, word):
+        """Addresses, standard input and devices are problems under the very name that was given, with a way out."""
+        problem = _problem(given)
+        assert problem.path == given
+        assert word in problem.reason
+        assert "give" in problem.reason
+
+    @pytest.mark.parametrize("name", ["a:b.mp4", "concert: live.mp4", "http:.mp4", "12:30.mp4", "note.mp4"])
+    def test_a_colon_makes_no_address_of_a_file_or_a_missing_one(self, name):
+        """A file that is there is that file; one that is not, and has no scheme, is simply missing."""
+        if not name.startswith("http:"):
+            assert _problem(name).reason == "no such file or folder"
+        _touch(name)
+        assert _found(name) == [name]
+
+    @pytest.mark.parametrize("suffix", [".m3u8", ".M3U", ".pls", ".ffconcat", ".mpd", ".sdp"])
+    @pytest.mark.parametrize("given", ["list{}", "*{}"])
+    def test_a_playlist_is_refused(self, suffix, given):
+        """Named outright or by a pattern, a list of videos elsewhere is no video."""
+        _touch(f"list{suffix}")
+        problem = _problem(given.format(suffix))
+        assert problem.path == f"list{suffix}"
+        assert "playlist" in problem.reason
+
+    @pytest.mark.parametrize("given", ["v/pipe.mp4", "v", "v/*.mp4"])
+    def test_a_pipe_is_refused_and_never_opened(self, given):
+        """A pipe that nobody writes to does not keep the command waiting; what lies beside it is found."""
+        _touch("v/a.mp4")
+        os.mkfifo("v/pipe.mp4")
+        files, (problem,), _ = find_videos([given])
+        assert files == ([] if given == "v/pipe.mp4" else [Path("v/a.mp4")])
+        assert (problem.path, "a pipe" in problem.reason) == ("v/pipe.mp4", True)
+
+    def test_a_socket_is_refused(self):
+        """So is a socket, whatever its ending."""
+        import socket
+
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind("s.mp4")
+            assert "a socket" in _problem("s.mp4").reason
+
+    def test_other_files_of_a_folder_are_counted_once(self):
+        """What has no ending of a video counts, also deep down, never twice; hidden files and those named do not."""
+        _touch("v/a.mp4", "v/notes.txt", "v/deep/list.m3u8", "v/deep/x", "v/.hidden", "v/.git/config", "w/only.txt")
+        Path("v/again").symlink_to("deep")
+        assert find_videos(["v"]).num_passed_over == 3
+        assert find_videos(["v", "v/*", "v/deep"]).num_passed_over == 3
+        assert find_videos(["v/a.mp4", "v/*.mp4"]).num_passed_over == 0
+        assert find_videos(["w"]).num_passed_over == 1

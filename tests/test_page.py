@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from urllib.parse import unquote
 
 import av
 import numpy as np
@@ -88,3 +89,62 @@ def test_a_page_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="nothere"):
         write_page(tmp_path / "nothere" / "page.html", "m", [])
     assert list(tmp_path.iterdir()) == []
+
+
+def entries(page):
+    """What a page holds of its videos."""
+    raw = re.search(r'id="data">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)[1]
+    return json.loads(raw)["videos"]
+
+
+def located(path):
+    return Located(path, 1.0, Segments([Segment(0.25, 0.75, "waving", 2.0, 0.5)]))
+
+
+def test_embedding_stops_at_the_stated_total(tmp_path, monkeypatch):
+    """Videos are embedded while they fit, the first that does not and all after it are linked; the sizes are told."""
+    paths = [write_colours(tmp_path / f"{name}.mp4", ["red"]) for name in "abc"]
+    monkeypatch.setattr("gerund.page.EMBED_TOTAL_BYTES", int(paths[0].stat().st_size * 4 / 3 * 1.5))
+    page = tmp_path / "page.html"
+    results = [located(path) for path in paths]
+    for embed, held in (("auto", 1), ("none", 0), ("all", 3)):
+        made = write_page(page, "m", results, embed=embed)
+        assert (made.num_embedded, made.num_linked, made.problems) == (held, 3 - held, ())
+        assert made.size_bytes == page.stat().st_size
+        assert f"{held} videos embedded" in made.words() and ("linked" in made.words()) == (held < 3)
+        assert [item["source"].startswith("data:") for item in entries(page)] == [place < held for place in range(3)]
+        assert [item["linked"] for item in entries(page)] == [place >= held for place in range(3)]
+
+
+def test_a_link_leads_to_the_file_and_nowhere_else(tmp_path):
+    """Relative to the page, escaped, and never an address on the network, whatever the file is called."""
+    (tmp_path / "pages").mkdir()
+    for name in ("a b#?%.mp4", "http:", "é/c: d.mp4"):
+        path = tmp_path / "videos" / name
+        page = tmp_path / "pages" / "page.html"
+        write_page(page, "m", [located(path)], embed="none")
+        source = entries(page)[0]["source"]
+        assert source.startswith("./../videos/")
+        assert not re.search(r"[#?:% ]", unquote(source[5:]).replace(name, "")) and unquote(source[2:]).endswith(name)
+        assert ":" not in source and "#" not in source
+
+
+def test_a_preview_that_cannot_be_made_costs_itself(tmp_path):
+    """The answer stays on the page with a linked player; the video and the reason are told; the others are embedded."""
+    good = write_colours(tmp_path / "good.mp4", ["red"])
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    page = tmp_path / "page.html"
+    made = write_page(page, "m", [located(bad), located(good)])
+    first, second = entries(page)
+    assert (first["error"], first["linked"], len(first["segments"])) == (None, True, 1)
+    assert second["source"].startswith("data:")
+    ((video, reason),) = made.problems
+    assert video == str(bad) and "no preview could be made" in reason
+
+
+def test_a_note_stands_beside_its_answer(tmp_path):
+    """What is to be known about one video is on the page with it."""
+    video = write_colours(tmp_path / "a.mp4", ["red"])
+    write_page(tmp_path / "page.html", "m", [Located(video, 1.0, Segments(), note="a still picture")])
+    assert entries(tmp_path / "page.html")[0]["note"] == "a still picture"

@@ -83,10 +83,10 @@ def test_writers_of_one_file_do_not_meet(tmp_path):
 
 
 def test_there_is_one_writer():
-    """Files are renamed into place in one room, but for downloads that go on and exports of several files."""
+    """One room renames files into place, but for downloads and tables that grow, and exports of several files."""
     root = Path(gerund.__file__).parent
     found = {path.relative_to(root).as_posix() for path in root.rglob("*.py") if "os.replace(" in path.read_text()}
-    assert found == {"writing.py", "assets/transfer.py", "encoders/engines/export.py"}
+    assert found == {"writing.py", "assets/transfer.py", "encoders/engines/export.py", "sinks/tables.py"}
 
 
 def test_the_package_says_that_it_is_typed():
@@ -110,3 +110,12 @@ def test_links_stay_links_and_pipes_pipes(tmp_path):
         assert os.read(reader, 100) == b"through" and pipe.is_fifo()
     finally:
         os.close(reader)
+
+
+def test_permissions_stay_those_of_the_file(tmp_path):
+    """A file that only its owner may read is not opened to others by being written anew."""
+    path = tmp_path / "private.txt"
+    path.write_text("old")
+    path.chmod(0o600)
+    write_text(path, "new")
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)

@@ -57,6 +57,7 @@ class Classification:
     model: str
     actions: tuple[ActionScore, ...]
     time_error_s: float = 0.0
+    num_frames: int = 0
 
     def __post_init__(self) -> None:
         if not self.actions:
@@ -110,6 +111,7 @@ class Location:
     model: str
     segments: Segments
     time_error_s: float = 0.0
+    num_frames: int = 0
 
     def __post_init__(self) -> None:
         _require_seconds(self.duration_s, self.time_error_s)

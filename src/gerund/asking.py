@@ -33,6 +33,7 @@ class Encoded:
         duration_s: of the video.
         error: why there is no track.
         time_error_s: how far at most a frame that was looked at lies from the one asked for.
+        num_frames: of the video; 0 where only its track is known.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Encoded:
     duration_s: float = 0.0
     error: Exception | None = None
     time_error_s: float = 0.0
+    num_frames: int = 0
 
 
 def several(videos: Any, *, least: int = 1) -> tuple[list[Any], bool]:
@@ -124,7 +126,7 @@ def encode_all(
         lasts_s = source.duration_s if track.duration_s is None else track.duration_s
         start_s = source.start_s if isinstance(source, MemoryVideo) else 0.0
         made = replace(track, spans_s=track.spans_s + start_s, dense=dense, duration_s=lasts_s, video=name)
-        yield Encoded(name, made, lasts_s, time_error_s=done.time_error_s)
+        yield Encoded(name, made, lasts_s, time_error_s=done.time_error_s, num_frames=source.num_frames)
 
 
 def _require_usable(track: Track, encoder: Encoder, dense: bool) -> None:

@@ -1,208 +1,115 @@
-"""One command over many videos: where its answers go, what went wrong, and how the process ends."""
+"""One command over many videos: what becomes of each, what went wrong, and how the process ends."""
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gerund.errors import GerundError, UnreadableWarning, UsageError, VideoError
-from gerund.printing import cell, echo, printable
-from gerund.writing import check_outputs
+from gerund.errors import GerundError, OutputError, UsageError, VideoError
+from gerund.printing import echo, printable
+from gerund.writing import drop_standard_output, stops_when_full
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
-    from gerund.api import Model
     from gerund.terminal import Watcher
-    from gerund.text.classes import ClassSpace
 
-_UNFAMILIAR_SHOWN = 5
-_LONGEST_PATH = 4096
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What a command is asked to write; `json` may be ``"-"`` for standard output, `vtt` a file or a folder."""
-
-    json: str | None = None
-    csv: Path | None = None
-    vtt: Path | None = None
-    html: Path | None = None
-
-    def files(self) -> list[Path]:
-        """All of them that are files or folders."""
-        text = [Path(self.json)] if self.json and self.json != "-" else []
-        return text + [path for path in (self.csv, self.vtt, self.html) if path]
+Outcome = tuple[Path, Any]
+"""A video with what came of it: an answer, or the error that it met."""
 
 
 class Batch:
-    """One command over many videos: where its answers go, and what went wrong."""
+    """The videos of a command, and what went wrong with them.
 
-    def __init__(self, paths: list[str], outputs: Outputs, watcher: Watcher, stack: ExitStack, *, quiet: bool) -> None:
+    Attributes:
+        videos: the files that were found.
+        failed: videos that were not answered, or not written down, with the reason.
+        watcher: draws the progress.
+        quiet: say nothing but what went wrong.
+        stack: closed when the command ends, however it ends.
+    """
+
+    def __init__(self, paths: list[str], watcher: Watcher, stack: ExitStack, *, quiet: bool) -> None:
         from gerund.video.files import find_videos
 
-        self.watcher = watcher
+        found = find_videos(paths)
+        self.videos = found.files
         self.failed: list[tuple[str, str]] = []
-        self.classes: ClassSpace
-        self.videos, self._problems = find_videos(paths)
-        self._outputs = outputs
-        self._stack = stack
-        self._quiet = quiet
-        self._json: TextIO | None = None
-        self._csv: TextIO | None = None
-        self._endings: list[Callable[[], None]] = []
-
-    def load(self, model: str, actions: str, *, texts: str = "", **settings: Any) -> Model:
-        """Checks all that can be wrong with a command, cheapest first, loads the model, and only then opens outputs.
-
-        Raises:
-            UsageError: the actions, an output or a setting cannot be right; nothing was written or emptied.
-        """
-        from gerund.api import load
-        from gerund.text.classes import ClassSpace
-
-        self.classes = ClassSpace.parse(actions)
-        if texts:
-            from gerund.text.descriptions import choose_texts
-
-            self.classes = choose_texts(self.classes, texts)
-        self._check_outputs(Path(spec) for spec in (actions, texts) if spec and len(spec) < _LONGEST_PATH)
-        loaded = load(model, progress=self.watcher.download, **settings)
-        self._unread = loaded.require_readable(self.classes)
-        warnings.simplefilter("ignore", UnreadableWarning)  # said as a note, once
-        if self._outputs.json == "-":
-            self._json = sys.stdout
-        elif self._outputs.json:
-            self._json = self._stack.enter_context(_open_output(Path(self._outputs.json)))
-        if self._outputs.csv:
-            self._csv = self._stack.enter_context(_open_output(self._outputs.csv))
-        if not self._quiet:
-            self._note_the_model(loaded)
-        return loaded
-
-    def _note_the_model(self, loaded: Model) -> None:
-        if len(self.classes) == 1:
-            self.say("note: with one action its probability is 100 % whatever is shown; name others to choose from")
-        if self.classes.as_given:
-            bare = sum(texts == (name,) for name, texts in zip(self.classes.names, self.classes.texts, strict=True))
-            if 0 < bare < len(self.classes):
-                self.say(f"note: {bare} of {len(self.classes)} actions have no text but their name")
-        if self._unread:
-            named = ", ".join(self._unread[:_UNFAMILIAR_SHOWN])
-            self.say(f"note: {loaded.name} cannot read {len(self._unread)} of the names (script not known): {named}")
-        strange = loaded.unfamiliar(self.classes)
-        if strange:
-            names = ", ".join(strange[:_UNFAMILIAR_SHOWN])
-            more = f" and {len(strange) - _UNFAMILIAR_SHOWN} more" if len(strange) > _UNFAMILIAR_SHOWN else ""
-            self.say(f"note: unlike anything {loaded.name} was trained on, so a guess at best: {names}{more}")
-        for remark in loaded.remarks():
-            self.say(f"note: {remark}")
-
-    def _check_outputs(self, inputs: Iterable[Path]) -> None:
-        vtt = self._outputs.vtt
-        others = [path for path in self._outputs.files() if path != vtt]
-        check_outputs([*others, vtt], [*self.videos, *inputs], folders=bool(vtt and vtt.is_dir()))
-        for path in others:
-            if path.is_dir():
-                raise UsageError(f"cannot write {path}: it is a folder")
-        if vtt and vtt.suffix.lower() == ".vtt" and len(self.videos) > 1:
-            raise UsageError(f"--vtt {vtt}: one file for several videos; give a folder")
+        self.watcher = watcher
+        self.quiet = quiet
+        self.stack = stack
+        self._problems = found.problems
+        self._endings: list[Callable[[bool], Iterable[str]]] = []
+        if found.num_passed_over and not quiet:
+            files = "1 other file" if found.num_passed_over == 1 else f"{found.num_passed_over} other files"
+            self.say(f"note: {files} in the folder skipped: no ending of a video")
 
     def each_video(
         self,
-        ask: Callable[[list[Path]], Iterator[tuple[Any, Any]]],
-        take: Callable[[Any], Text],
-        fail: Callable[[str, str], None],
+        ask: Callable[[list[Path]], Iterator[Outcome]],
+        take: Callable[[Path, Any], None],
+        fail: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
-        """Asks about every video and takes each answer as it comes; a failure is noted and the next one goes on.
+        """Asks about every video and takes each answer as it comes; what goes wrong with one video costs that one.
 
         Args:
             ask: from files to pairs of file and answer, or error.
-            take: writes an answer down and returns what to show.
+            take: writes an answer down and shows it.
             fail: writes a failure down.
+
+        Raises:
+            OutputError: no more can be written.
         """
-        from gerund.terminal import show
-
-        def note(path: str, error: Exception) -> None:
-            reason = error.reason if isinstance(error, VideoError) else str(error) or type(error).__name__
-            self.failed.append((path, reason))
-            fail(path, reason)
-
         for problem in self._problems:
-            note(problem.path, problem)
+            self._note(problem.path, problem, fail)
         self.watcher.videos(0, len(self.videos))
-        for done, (path, answer) in enumerate(ask(self.videos), 1):
-            if isinstance(answer, UsageError):
-                raise answer
-            if isinstance(answer, Exception):
-                note(str(path), answer)
-            else:
-                try:
-                    text = take(answer)
-                except OSError as error:
-                    self.failed.append((str(path), f"it was answered, but could not be written down: {error}"))
+        with closing(closable(ask(self.videos))) as outcomes:
+            for done, (path, answer) in enumerate(outcomes, 1):
+                if isinstance(answer, Exception):
+                    self._note(str(path), answer, fail)
                 else:
-                    if not self._quiet and self._json is not sys.stdout:
-                        with self.watcher.hidden():
-                            show(text.append("\n") if len(self.videos) > 1 else text)
-            self.watcher.videos(done, len(self.videos))
+                    try:
+                        with stops_when_full(path):
+                            take(path, answer)
+                    except (OutputError, BrokenPipeError):
+                        raise
+                    except Exception as error:
+                        self.failed.append((str(path), f"it was answered, but could not be kept: {reason_of(error)}"))
+                self.watcher.videos(done, len(self.videos))
 
-    def note_time_error(self, video: str, time_error_s: float) -> None:
-        """Tells how far off approximate frames were."""
-        if time_error_s and not self._quiet:
-            self.say(f"note: {video}: frames up to {time_error_s:.2f} s beside those asked for")
+    def _note(self, path: str, error: Exception, fail: Callable[[str, str], None]) -> None:
+        self.failed.append((path, reason_of(error)))
+        fail(path, reason_of(error))
 
-    def at_end(self, action: Callable[[], None]) -> None:
-        """Does this when the last video is done, or after Ctrl-C."""
+    def at_end(self, action: Callable[[bool], Iterable[str]]) -> None:
+        """Does this when the command ends.
+
+        Args:
+            action: told whether the command was stopped before it was through; gives what a person should know.
+        """
         self._endings.append(action)
 
-    def finish(self) -> None:
-        """Lists the videos that failed and writes what is written at the end."""
+    def finish(self, *, stopped: bool) -> None:
+        """Does what is done at the end, one independent of the other, and lists the videos that failed.
+
+        Raises:
+            Exception: what the first of them met that failed.
+        """
+        met: list[Exception] = []
+        for action in self._endings:
+            try:
+                for remark in action(stopped):
+                    if stopped or not self.quiet:
+                        self.say(f"note: {remark}")
+            except Exception as error:
+                met.append(error)
         if self.failed:
             lines = [f"  {printable(path)}: {printable(reason)}" for path, reason in self.failed]
             self.say("\n".join([f"{len(self.failed)} not answered:", *lines]))
-        for action in self._endings:
-            action()
-
-    def json_line(self, record: dict[str, Any]) -> None:
-        """One line of JSON, on disk before the next video begins."""
-        if self._json:
-            with self.watcher.hidden():
-                self._json.write(json.dumps(record) + "\n")
-                self._json.flush()
-
-    def csv_row(self, row: list[Any]) -> None:
-        """One row of the table."""
-        if self._csv:
-            csv.writer(self._csv, lineterminator="\n").writerow([cell(value) for value in row])
-            self._csv.flush()
-
-    def csv_text(self, text: str) -> None:
-        """Rows that are text already."""
-        if self._csv:
-            self._csv.write(text)
-            self._csv.flush()
-
-    def write_vtt(self, video: Path, text: str) -> None:
-        """Subtitles to the file, or into the folder, where videos keep the places they have to each other."""
-        target = self._outputs.vtt
-        if target is None:
-            return
-        if target.suffix.lower() != ".vtt":
-            common = os.path.commonpath([item.absolute().parent for item in self.videos])
-            target = target / os.path.relpath(video.absolute().parent, common) / f"{video.name}.vtt"
-            target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        if met:
+            raise met[0]
 
     def say(self, line: str) -> None:
         """A line on standard error."""
@@ -211,32 +118,45 @@ class Batch:
 
 
 @contextmanager
-def batch(paths: list[str], outputs: Outputs, *, quiet: bool) -> Iterator[Batch]:
+def batch(paths: list[str], *, quiet: bool) -> Iterator[Batch]:
     """Runs one command over many videos and ends the process with the right status."""
     from gerund.terminal import Watcher
 
     with errors_to_exit(), ExitStack() as stack:
-        run = Batch(paths, outputs, stack.enter_context(Watcher(quiet=quiet)), stack, quiet=quiet)
+        run = Batch(paths, stack.enter_context(Watcher(quiet=quiet)), stack, quiet=quiet)
+        stopped: BaseException | None = None
         try:
-            try:
-                yield run
-            except KeyboardInterrupt:
-                run.finish()
-                run.say("stopped; what was finished is kept")
-                raise typer.Exit(130) from None
-            run.finish()
+            yield run
+        except UsageError:
+            raise
+        except (KeyboardInterrupt, Exception) as error:
+            stopped = error
+        try:
+            run.finish(stopped=stopped is not None)
         except KeyboardInterrupt:
-            run.say("stopped while the page was being written; the page is missing, the other files are complete")
+            run.say("stopped while the last files were being written; what is there is whole, the others are missing")
             raise typer.Exit(130) from None
+        except Exception as error:
+            stopped = stopped or error
+        if isinstance(stopped, KeyboardInterrupt):
+            run.say("stopped; what was finished is kept")
+            raise typer.Exit(130)
+        if isinstance(stopped, OutputError):
+            run.say("stopped; what was finished is kept, and the same command goes on from there (with --json FILE)")
+        if stopped is not None:
+            raise stopped
         if run.failed:
             raise typer.Exit(1)
 
 
-def _open_output(path: Path) -> TextIO:
-    try:
-        return path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+def closable(outcomes: Iterator[Outcome]) -> Generator[Outcome]:
+    """The same, to be closed when they are left: what decodes ahead must not wait for a reader who is gone."""
+    yield from outcomes
+
+
+def reason_of(error: Exception) -> str:
+    """What is wrong with a video, without its name."""
+    return error.reason if isinstance(error, VideoError) else str(error) or type(error).__name__
 
 
 @contextmanager
@@ -251,7 +171,7 @@ def errors_to_exit() -> Iterator[None]:
         echo("gerund: stopped; what was finished before is kept", err=True)
         raise typer.Exit(130) from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_standard_output()
         raise typer.Exit(0) from None
     except (GerundError, OSError) as error:
         echo(f"gerund: {error}", err=True)

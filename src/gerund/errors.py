@@ -36,3 +36,15 @@ class VideoError(GerundError):
 
 class UnreadableWarning(UserWarning):
     """Some of the actions are named in a script that the model's vocabulary does not have."""
+
+
+class OutputError(GerundError):
+    """An output that the answers to come could not be written into either, such as one on a full disk; work stops.
+
+    Attributes:
+        path: the file, as given.
+    """
+
+    def __init__(self, path: str | PathLike[str], error: OSError) -> None:
+        self.path = fspath(path)
+        super().__init__(f"cannot write {self.path}: {error.strerror or error}")

@@ -1,104 +1,19 @@
-"""What people see in a terminal: tables, timelines and progress, drawn with rich."""
+"""What people see in a terminal besides answers: progress, lists, and a console that nobody else steers."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from gerund.api import Classification
 from gerund.assets import ASSETS, MODELS, ModelCard, cache_dir, find_asset, hub_folder, is_here
 from gerund.errors import AssetError
 from gerund.printing import printable, printable_lines
-from gerund.types import Segments
-
-_BAR_CELLS = 20
-_LANE_CELLS = 48
-_FEWEST_CELLS = 16
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
-_COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
-
-
-def classification_table(answer: Classification) -> Text:
-    """A heading with the file and one line per action: bar, probability, name, score."""
-    text = heading(answer.video, answer.duration_s)
-    width = max(cell_len(item.action) for item in answer.actions)
-    for rank, item in enumerate(answer.actions, 1):
-        text.append(f"\n  {rank:>2}  ")
-        text.append(set_cell_size(printable(item.action), width), style="bold" if rank == 1 else "")
-        text.append("  ")
-        text.append(_bar(item.probability), style="cyan" if rank == 1 else "bright_black")
-        text.append(f"  {item.probability:6.1%}  ")
-        text.append(f"score {item.score:+.3f}", style="bright_black")
-    return text
-
-
-def timeline(video: str, duration_s: float, segments: Segments, *, top: int) -> Text:
-    """A heading, a lane per action drawn over the length of the video, and the best segments as a list."""
-    text = heading(video, duration_s)
-    if not len(segments):
-        return text.append("\n  none of these actions stands out in this video", style="yellow")
-    shown = segments.distinct().top(top)
-    actions = list(dict.fromkeys(item.action for item in shown))
-    width = max(cell_len(action) for action in actions)
-    cells = max(_FEWEST_CELLS, min(_LANE_CELLS, Console().width - width - 12))
-    for place, action in enumerate(actions):
-        spans = [(item.start_s, item.end_s) for item in shown if item.action == action]
-        confidence = next(item.confidence for item in shown if item.action == action)
-        text.append(f"\n  {set_cell_size(action, width)}  ▕")
-        text.append(_lane(spans, duration_s, cells), style=_COLOURS[place % len(_COLOURS)])
-        text.append(f"▏ {confidence:4.0%}")
-    end = clock(duration_s)
-    text.append(f"\n  {' ' * width}   0:00{end.rjust(cells - 4)}", style="bright_black")
-    for item in shown:
-        text.append(f"\n  {clock(item.start_s):>8} - {clock(item.end_s):<8}  {set_cell_size(item.action, width)}  ")
-        text.append(f"score {item.score:.2f}", style="bright_black")
-    return text
-
-
-def heading(video: str, duration_s: float) -> Text:
-    """The file's name and length."""
-    return (
-        Text()
-        .append(printable(video), style="bold")
-        .append(f"  {math.floor(duration_s * 10) / 10} s", style="bright_black")
-    )
-
-
-def clock(seconds: float) -> str:
-    """A moment as people write it.
-
-    Example:
-        >>> clock(83.25), clock(3671.0)
-        ('1:23.2', '1:01:11.0')
-    """
-    tenths = int(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    if minutes < 60:
-        return f"{minutes}:{rest / 10:04.1f}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest / 10:04.1f}"
-
-
-def _bar(share: float) -> str:
-    eighths = round(share * _BAR_CELLS * 8)
-    full, rest = divmod(eighths, 8)
-    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR_CELLS, "·")
-
-
-def _lane(spans: Sequence[tuple[float, float]], duration_s: float, count: int) -> str:
-    cells = [" "] * count
-    for start_s, end_s in spans:
-        first = min(int(start_s / duration_s * count), count - 1)
-        last = max(first + 1, round(end_s / duration_s * count))
-        cells[first:last] = ["█"] * (min(last, count) - first)
-    return "".join(cells)
 
 
 class SafeConsole(Console):
@@ -107,6 +22,10 @@ class SafeConsole(Console):
     def print(self, *objects: Any, **settings: Any) -> None:
         """Prints text with its styles; control characters in it become question marks."""
         super().print(*(_safe(item) for item in objects), **settings)
+
+    def on_broken_pipe(self) -> None:
+        """Leaves it to the command, which has files to finish, that nobody reads any more."""
+        raise BrokenPipeError
 
 
 def _safe(item: Any) -> Any:

@@ -22,6 +22,9 @@ FloatArray64 = npt.NDArray[np.float64]
 FrameArray = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
 
+NOTHING_FOUND = "None of these actions stands out in this video."
+"""The answer where there is no segment to show, in every output."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Clip:
@@ -278,27 +281,37 @@ class Segments:
             for item in self._items
         ]
 
+    def to_rows(self, video: str) -> list[list[str]]:
+        """The cells of a table ``video,start_s,end_s,action,score,confidence``; of no segment, a row of empty cells."""
+        rows = [
+            [video, f"{i.start_s:.3f}", f"{i.end_s:.3f}", i.action, f"{i.score:.6f}", f"{i.confidence:.6f}"]
+            for i in self._items
+        ]
+        return rows or [[video, "", "", "", "", ""]]
+
     def to_csv(self, video: str, *, header: bool = True) -> str:
         """Comma-separated lines ``video,start_s,end_s,action,score,confidence`` in order of score.
 
+        Without any segment there is one line, of the video and empty cells: it was looked at, and no action stands out.
         Text is guarded as `gerund.printing.cell` does it: a spreadsheet runs none of it.
         """
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
         if header:
             lines.writerow(["video", "start_s", "end_s", "action", "score", "confidence"])
-        for item in self._items:
-            times = [f"{item.start_s:.3f}", f"{item.end_s:.3f}"]
-            lines.writerow([cell(video), *times, cell(item.action), f"{item.score:.6f}", f"{item.confidence:.6f}"])
+        lines.writerows([cell(value) for value in row] for row in self.to_rows(video))
         return text.getvalue()
 
     def to_vtt(self) -> str:
-        """WebVTT subtitles in order of time: every segment is a cue with the action and its confidence."""
+        """WebVTT subtitles in order of time: every segment is a cue with the action and its confidence.
+
+        Without any segment the file is valid, shows nothing, and says so in a note.
+        """
         cues = [
             f"{vtt_time(item.start_s)} --> {vtt_time(item.end_s)}\n{_vtt_escape(item.action)} ({item.confidence:.0%})"
             for item in self.by_time()
         ]
-        return "\n\n".join(["WEBVTT", *cues]) + "\n"
+        return "\n\n".join(["WEBVTT", *(cues or [f"NOTE {NOTHING_FOUND}"])]) + "\n"
 
 
 def html_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

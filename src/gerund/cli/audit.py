@@ -54,6 +54,8 @@ def audit(
     from gerund.bench.protocols.benchmarks import find_benchmark
 
     with errors_to_exit():
+        if data and not data.is_dir():
+            raise UsageError(f"--data {data}: no such folder")
         files = [Path(spec) for spec in trained_on or ()]
         check_outputs([Path(json)] if json and json != "-" else [], files)
         benchmark = find_benchmark(name)

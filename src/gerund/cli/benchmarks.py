@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ import typer
 from gerund.batch import errors_to_exit
 from gerund.cli.audit import audit
 from gerund.errors import UsageError
-from gerund.writing import write_text
+from gerund.writing import check_outputs, write_text
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -92,9 +91,13 @@ def verify_benchmarks(
     from gerund.terminal import show
 
     with errors_to_exit():
+        target = Path(json_file) if json_file else None
+        check_outputs([target])
+        if data and not data.is_dir():
+            raise UsageError(f"--data {data}: no such folder")
         checks = verify(names or (), data)
-        if json_file:
-            _write(json_file, json.dumps([vars(check) for check in checks], indent=1) + "\n")
+        if target:
+            write_text(target, json.dumps([vars(check) for check in checks], indent=1) + "\n")
         if json_file != "-":
             show(_verdicts(checks, has_data=data is not None))
         if any(check.state == "failed" for check in checks):
@@ -208,13 +211,3 @@ def _verdicts(checks: Sequence[Check], *, has_data: bool) -> Text:
     if open_count and not has_data:
         text.append(f"\nnot checked: {open_count} counts of videos; give the folder of your data sets with --data DIR")
     return text
-
-
-def _write(target: str, text: str) -> None:
-    if target == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        write_text(Path(target), text)
-    except OSError as error:
-        raise UsageError(f"cannot write {target}: {error.strerror}") from error

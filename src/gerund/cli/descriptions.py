@@ -13,6 +13,7 @@ from gerund.batch import errors_to_exit
 from gerund.cli.making import make
 from gerund.errors import UsageError
 from gerund.printing import echo
+from gerund.writing import check_outputs, is_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,22 +73,26 @@ def stats(file: File = None, classes: Classes = "") -> None:
 @descriptions_app.command()
 def convert(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Of ER, TEAR, OST, STDD or GAP.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON Lines, one action a line.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="JSON Lines, one action a line; - for standard output.")
+    ],
     classes: Classes = "",
 ) -> None:
     """Write a file of others in gerund's format, every text with its kind and source."""
     with errors_to_exit():
+        check_outputs([out], [file])
         texts = _read(file, classes)
-        if out.resolve() == file.resolve():
-            raise UsageError(f"--out {out} is the file itself; give the new one another name")
         texts.write(out)
-        echo(f"{out}: {len(texts)} actions, {sum(len(of) for of in texts.values())} texts")
+        words = f"{len(texts)} actions, {sum(len(of) for of in texts.values())} texts"
+        echo(f"{out}: {words}", err=is_stdout(out))
 
 
 @descriptions_app.command()
 def define(
     actions: Annotated[str, typer.Argument(metavar="SPEC", help="Actions, as 'gerund classify --actions' takes them.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON Lines, one action a line.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="JSON Lines, one action a line; - for standard output.")
+    ],
 ) -> None:
     """Define actions by the verbs and nouns of their names, from WordNet, as Elaborative Rehearsal does at last resort.
 
@@ -99,6 +104,7 @@ def define(
     from gerund.text.wordnet import WordNet, elaborate_name
 
     with errors_to_exit():
+        check_outputs([out])
         wordnet = WordNet.find()
         found, unknown = {}, []
         for name in ClassSpace.parse(actions).names:
@@ -109,7 +115,7 @@ def define(
             source = replace(senses[0].source, name=" ".join(text.source.name for text in senses))
             found[name] = [Text("definition", "; ".join(text.text for text in senses), source)]
         Descriptions(found).write(out)
-        echo(f"{out}: {len(found)} actions defined")
+        echo(f"{out}: {len(found)} actions defined", err=is_stdout(out))
         if unknown:
             echo(f"WordNet knows no word of {', '.join(unknown)}", err=True)
             raise typer.Exit(1)
@@ -199,6 +205,8 @@ def _counter(tokenizer: str) -> Callable[[str], int]:
     from gerund import assets
     from gerund.encoders.tokenizer import count_tokens
 
+    if tokenizer != "clip" and not Path(tokenizer).exists():
+        raise UsageError(f"--tokenizer {tokenizer}: no such file or folder; give a tokenizer's, or clip")
     path = assets.fetch(assets.find_asset("clip-vocabulary")) if tokenizer == "clip" else Path(tokenizer)
     return count_tokens(path)
 

@@ -13,7 +13,7 @@ from gerund.batch import errors_to_exit
 from gerund.cli.options import Device, EngineName, PrecisionName, Texts, Threads
 from gerund.errors import UsageError
 from gerund.printing import echo
-from gerund.writing import check_outputs, write_text
+from gerund.writing import check_folder, check_outputs, is_stdout, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,10 @@ OutFile = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="Write the report as JSON, and the answers beside it as .npz."),
 ]
-MarkdownFile = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write it as Markdown.")]
-HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML page.")]
+MarkdownFile = Annotated[
+    Path | None, typer.Option("--markdown", metavar="FILE", help="Write it as Markdown; - for standard output.")
+]
+HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML page; - as above.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
 Features = Annotated[str, typer.Option(metavar="DIR", help="Features of the videos ('gerund extract').")]
 TrainFeatures = Annotated[
@@ -131,6 +133,7 @@ def evaluate(
             seed=seed,
             device=device,
         )
+        _check_report_file(out)
         check_outputs(
             [out, out and _answers_of(out), markdown, html],
             [Path(place) for place in (predictions, truth, objects, texts, *request.vectors.values()) if place],
@@ -199,6 +202,7 @@ def train(
             seed=seed,
             device=device,
         )
+        check_folder(out)
         load = _loader(device, threads, engine, precision)
         with Watcher(quiet=quiet) as watcher:
             written = train_and_save(request, out, load_encoder=load, progress=_teller(watcher, quiet=quiet))
@@ -222,6 +226,7 @@ def rerun(
 
     with errors_to_exit():
         before = Report.read(report)
+        _check_report_file(out)
         check_outputs([out, out and _answers_of(out)], [report, _answers_of(report)])
         request = replace(Request(**before.content["request"]), device=device)
         after = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
@@ -285,7 +290,7 @@ def _loader(device: Device, threads: Threads, engine: EngineName, precision: Pre
 
 
 def _write(report: Report, out: Path | None, markdown: Path | None, html: Path | None, *, quiet: bool) -> None:
-    if not quiet:
+    if not (quiet or is_stdout(markdown) or is_stdout(html)):
         echo(report.to_text(), nl=False)
     if out:
         report.write(out)
@@ -293,6 +298,16 @@ def _write(report: Report, out: Path | None, markdown: Path | None, html: Path |
         write_text(markdown, report.to_markdown())
     if html:
         write_text(html, report.to_html())
+
+
+def _check_report_file(out: Path | None) -> None:
+    """Refuses standard output for a report, which has its answers beside it.
+
+    Raises:
+        UsageError: that was given.
+    """
+    if is_stdout(out):
+        raise UsageError("--out -: a report has its answers beside it, so give a file; --markdown and --html take -")
 
 
 def _answers_of(report: Path) -> Path:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gerund.batch import Batch, Outputs, batch
+from gerund.batch import Batch, batch, reason_of
 from gerund.cli.options import DEFAULT_MODEL, DecodeThreads, Device, EngineName, Paths, PrecisionName, Quiet, Threads
+from gerund.errors import VideoError
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from gerund.encoders import Encoder
     from gerund.features import Extraction, FeatureStore
     from gerund.features.importers import ImportedFeatures
@@ -77,7 +76,7 @@ def extract(
     from gerund.features.layout import check_place
     from gerund.features.store import name_videos
 
-    with batch(paths, Outputs(), quiet=quiet) as run:
+    with batch(paths, quiet=quiet) as run:
         sampling = Sampling(stride=stride or 0, mean=mean, rate_hz=rate or 0.0, frames=frames or 0, few=few)
         named = name_videos(run.videos, root)
         check_place(out)
@@ -128,7 +127,7 @@ def import_features(
     from gerund.features.layout import check_place
     from gerund.features.opening import open_files
 
-    with batch([], Outputs(), quiet=quiet) as run:
+    with batch([], quiet=quiet) as run:
         check_place(out)
         found = open_files(
             source,
@@ -146,8 +145,9 @@ def import_features(
 
 
 def _take_over(run: Batch, found: ImportedFeatures, out: Path, *, quiet: bool) -> None:
-    from gerund.errors import GerundError
+    from gerund.errors import OutputError
     from gerund.features import FeatureStore
+    from gerund.writing import stops_when_full
 
     store = FeatureStore.create(out, found.kind)
     listed = found.ids()
@@ -155,9 +155,12 @@ def _take_over(run: Batch, found: ImportedFeatures, out: Path, *, quiet: bool) -
     _summarise(run, [store], listed, quiet=quiet)
     for done, video in enumerate(todo, 1):
         try:
-            store.write(video, found.read(video), source=found.file_of(video))
-        except (GerundError, OSError) as error:
-            run.failed.append((video, str(error)))
+            with stops_when_full(store.file_of(video)):
+                store.write(video, found.read(video), source=found.file_of(video))
+        except OutputError:
+            raise
+        except Exception as error:
+            run.failed.append((video, reason_of(error)))
         run.watcher.videos(done, len(todo))
 
 
@@ -171,10 +174,12 @@ def _extract(
     decoders: int,
     quiet: bool,
 ) -> None:
+    from gerund.drawing import heading
     from gerund.features import extract_many
-    from gerund.terminal import heading
+    from gerund.terminal import show
     from gerund.video.reader import Video
     from gerund.video.workers import Workers
+    from gerund.writing import standard_output, stops_when_full
 
     groups = _group(named, stores)
     run.videos = [path for group in groups.values() for _, path in group]
@@ -197,15 +202,20 @@ def _extract(
                     for (video, path), found in zip(part, done, strict=True):
                         yield path, found.error or (video, places, found)
 
-    def take(answer: tuple[str, tuple[int, ...], Extraction]) -> Text:
-        video, places, found = answer
-        text = heading(str(found.video.path), found.video.duration_s)
-        for place, track in zip(places, found.tracks, strict=True):
-            stores[place].write(video, track, source=found.video.path)
-            text.append(f"  {encoders[place].name}: {len(track)} x {encoders[place].dim}")
-        return text
+    many = len(run.videos) > 1
 
-    run.each_video(ask, take, lambda *_: None)
+    def take(path: Path, answer: tuple[str, tuple[int, ...], Extraction]) -> None:
+        video, places, found = answer
+        text = heading(str(path), found.video.duration_s)
+        for place, track in zip(places, found.tracks, strict=True):
+            with stops_when_full(stores[place].file_of(video)):
+                stores[place].write(video, track, source=path)
+            text.append(f"  {encoders[place].name}: {len(track)} x {encoders[place].dim}")
+        if not quiet:
+            with run.watcher.hidden(), standard_output():
+                show(text.append("\n") if many else text)
+
+    run.each_video(ask, take)
 
 
 def _require_fit(encoders: list[Encoder], paths: list[Path]) -> None:
@@ -214,7 +224,6 @@ def _require_fit(encoders: list[Encoder], paths: list[Path]) -> None:
     Raises:
         UsageError: the sampling is none for one of them.
     """
-    from gerund.errors import VideoError
     from gerund.video.reader import Video
     from gerund.video.workers import Workers
 
@@ -230,7 +239,10 @@ def _group(named: dict[str, Path], stores: list[FeatureStore]) -> _Groups:
     """What is to be done; videos that lack the same encoders go through one decode each."""
     groups: _Groups = {}
     for video, path in named.items():
-        places = tuple(place for place, store in enumerate(stores) if not (path.exists() and store.has(video, path)))
+        try:
+            places = tuple(place for place, store in enumerate(stores) if not store.has(video, path))
+        except VideoError:  # it cannot be read, and the reader will say why
+            places = tuple(range(len(stores)))
         if places:
             groups.setdefault(places, []).append((video, path))
     return groups
@@ -244,9 +256,7 @@ def _summarise(run: Batch, stores: list[FeatureStore], ids: list[str], *, quiet:
 
     before = count()
     if not quiet:
-        run.at_end(
-            lambda: run.say(f"{stores[0].place}: {count()} of {len(ids)} are here, {count() - before} of them new")
-        )
+        run.at_end(lambda _: [f"{stores[0].place}: {count()} of {len(ids)} are here, {count() - before} of them new"])
 
 
 def _note_remarks(run: Batch, encoders: list[Encoder]) -> None:

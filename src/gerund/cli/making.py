@@ -13,6 +13,7 @@ from gerund.batch import errors_to_exit
 from gerund.cli.options import Quiet
 from gerund.errors import UsageError
 from gerund.printing import echo
+from gerund.writing import is_stdout
 
 if TYPE_CHECKING:
     from gerund.text.descriptions import Descriptions
@@ -38,7 +39,9 @@ def make(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="JSON Lines; a file that is there is added to. Without it standard output."),
+        typer.Option(
+            metavar="FILE", help="JSON Lines; a file that is there is added to. Without it, or with -, standard output."
+        ),
     ] = None,
     cache: Annotated[Path | None, typer.Option(metavar="DIR", help="Where replies are kept.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions under way at once.")] = 4,
@@ -78,6 +81,7 @@ def make(
     with errors_to_exit():
         names = ClassSpace.parse(actions).names
         chosen = find_recipe(recipe)
+        out = None if is_stdout(out) else out
         before = _before(out, names, chosen) if out else None
         key, remark = ("", "") if dry_run else key_for(base_url, key_env, os.environ)
         client = ChatClient(

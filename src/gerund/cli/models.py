@@ -11,6 +11,7 @@ from gerund.batch import errors_to_exit
 from gerund.cli.options import Threads
 from gerund.errors import UsageError
 from gerund.printing import echo
+from gerund.writing import check_folder
 
 app = typer.Typer()
 models_app = typer.Typer(invoke_without_command=True)
@@ -44,6 +45,10 @@ def get_model(
         for name in set(names) - {card.name for card in cards} - set(wanted):
             raise UsageError(f"no model {name!r}; there are {', '.join(card.name for card in assets.MODELS)}")
         if source:
+            if not source.is_file():
+                raise UsageError(f"--from {source}: no such file")
+            if hub := [card.name for card in cards if card.repository and not card.assets]:
+                raise UsageError(f"--from is for files of gerund's own list; {hub[0]} comes from the model hub alone")
             taken = assets.install(source, tuple(dict.fromkeys(wanted)))
             echo(f"taken from {source}: {', '.join(asset.name for asset in taken)}")
             return
@@ -81,6 +86,10 @@ def export(
     from gerund.terminal import Watcher
 
     with errors_to_exit(), Watcher(quiet=False) as watcher:
+        check_folder(folder)
+        for path in video or []:
+            if not path.is_file():
+                raise UsageError(f"--video {path}: no such file")
         encoder = load(model, device="cpu", precision="fp32", threads=threads, progress=watcher.download).encoder
         report = export_model(encoder, folder, format=format, videos=video or [], tolerance=tolerance, threads=threads)
         for network in report["networks"].values():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from gerund.batch import Outputs, batch, errors_to_exit
+from gerund.batch import batch, errors_to_exit
 from gerund.cli.options import (
     DEFAULT_MODEL,
     ActionSpec,
@@ -19,6 +19,7 @@ from gerund.cli.options import (
     EngineName,
     JsonFile,
     ModelName,
+    Overwrite,
     Paths,
     PrecisionName,
     Quiet,
@@ -27,11 +28,6 @@ from gerund.cli.options import (
 )
 from gerund.errors import UsageError
 from gerund.printing import echo
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
-    from gerund.api import Classification, Location
 
 app = typer.Typer()
 
@@ -52,6 +48,7 @@ def classify(
     top: Annotated[int, typer.Option(min=1, help="How many actions to show and write.")] = 5,
     json: JsonFile = None,
     csv: CsvFile = None,
+    overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
     engine: EngineName = "auto",
@@ -64,38 +61,31 @@ def classify(
 
     Example: gerund classify holiday/ --actions "playing guitar, surfing water, petting a dog"
     """
-    from gerund.terminal import classification_table
+    from gerund.inquiry import Inquiry, Outputs
 
-    with batch(paths, Outputs(json, csv), quiet=quiet) as run:
-        chosen = _model_for(model, method)
-        loaded = run.load(
-            chosen, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision
+    with batch(paths, quiet=quiet) as run:
+        inquiry = Inquiry(run, Outputs(json, csv, overwrite=overwrite), "actions")
+        inquiry.load(
+            _model_for(model, method),
+            actions,
+            texts=texts,
+            device=device,
+            threads=threads,
+            engine=engine,
+            precision=precision,
         )
-        run.csv_row(["video", "duration_s", "rank", "action", "score", "probability", "error"])
-
-        def take(found: Classification) -> Text:
-            run.note_time_error(found.video, found.time_error_s)
-            run.json_line(found.to_dict())
-            for rank, item in enumerate(found.actions, 1):
-                numbers = [f"{item.score:.6f}", f"{item.probability:.6f}"]
-                run.csv_row([found.video, f"{found.duration_s:.3f}", rank, item.action, *numbers, ""])
-            return classification_table(found)
-
-        def fail(path: str, reason: str) -> None:
-            run.json_line({"video": path, "duration_s": None, "model": loaded.name, "actions": [], "error": reason})
-            run.csv_row([path, "", "", "", "", "", reason])
-
-        run.each_video(
-            lambda files: loaded.classify_many(
+        inquiry.answer(
+            lambda files: inquiry.model.classify_many(
                 files,
-                run.classes,
+                inquiry.classes,
                 top=top,
                 decoders=decode_threads,
                 approximate=approximate_frames,
                 progress=run.watcher.frames,
             ),
-            take,
-            fail,
+            top=top,
+            approximate=approximate_frames,
+            best=top,
         )
 
 
@@ -113,11 +103,21 @@ def locate(
     json: JsonFile = None,
     csv: CsvFile = None,
     vtt: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write WebVTT subtitles; a folder for several videos.")
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write WebVTT subtitles; a folder for several videos, - for standard output."
+        ),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write one self-contained page with players and timelines.")
+        str | None, typer.Option(metavar="FILE", help="Write one page with players and timelines; - as above.")
     ] = None,
+    embed: Annotated[
+        Literal["auto", "none", "all"],
+        typer.Option(
+            help="Which videos the page holds; it links to the others. auto takes those that fit into 100 MB."
+        ),
+    ] = "auto",
+    overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
     engine: EngineName = "auto",
@@ -130,45 +130,23 @@ def locate(
 
     Example: gerund locate match.mp4 --actions "long jump, running" --html match.html
     """
-    from gerund.page import Located, write_page
-    from gerund.terminal import timeline
+    from gerund.inquiry import Inquiry, Outputs
 
-    results: list[Located] = []
-    with batch(paths, Outputs(json, csv, vtt, html), quiet=quiet) as run:
-        loaded = run.load(
-            model, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision
-        )
-        run.csv_row(["video", "start_s", "end_s", "action", "score", "confidence"])
-
-        def take(found: Location) -> Text:
-            run.note_time_error(found.video, found.time_error_s)
-            path = Path(found.video)
-            results.append(Located(path, round(found.duration_s, 3), found.segments))
-            run.json_line(found.to_dict())
-            run.csv_text(found.segments.to_csv(found.video, header=False))
-            run.write_vtt(path, found.segments.distinct().to_vtt())
-            return timeline(found.video, found.duration_s, found.segments, top=top)
-
-        def fail(path: str, reason: str) -> None:
-            from gerund.types import Segments
-
-            results.append(Located(Path(path), None, Segments(), reason))
-            record = {"video": path, "duration_s": None, "model": loaded.name}
-            run.json_line({**record, "segments": [], "error": reason})
-
-        if html:
-            run.at_end(lambda: write_page(html, loaded.name, results))
-        run.each_video(
-            lambda files: loaded.locate_many(
+    with batch(paths, quiet=quiet) as run:
+        inquiry = Inquiry(run, Outputs(json, csv, vtt, html, embed, overwrite), "segments")
+        inquiry.load(model, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision)
+        inquiry.answer(
+            lambda files: inquiry.model.locate_many(
                 files,
-                run.classes,
+                inquiry.classes,
                 method=method,
                 decoders=decode_threads,
                 approximate=approximate_frames,
                 progress=run.watcher.frames,
             ),
-            take,
-            fail,
+            top=top,
+            approximate=approximate_frames,
+            method=method,
         )
 
 
@@ -181,7 +159,9 @@ def demo(
     """Show what gerund does: fetch the default model and a sample, say what happens in it and when."""
     from gerund import assets
     from gerund.api import load
-    from gerund.terminal import Watcher, classification_table, show, timeline
+    from gerund.drawing import classification_table, timeline
+    from gerund.inquiry import notes_on
+    from gerund.terminal import Watcher, show
 
     with errors_to_exit(), Watcher(quiet=False) as watcher:
         if video is None:
@@ -199,6 +179,8 @@ def demo(
             show(classification_table(replace(answer, video=name)))
             echo("\nWhen it is done:\n")
             show(timeline(name, answer.duration_s, found, top=6))
+            if note := notes_on(answer):
+                echo(f"\nnote: {note}")
             echo(
                 "\nNow yours:\n"
                 '  gerund classify VIDEOS... --actions "first action, second action"\n'

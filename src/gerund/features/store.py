@@ -8,8 +8,8 @@ A store is a folder::
         v_Archery_g01_c01.npz         one file for each video
 
 A video's file is an uncompressed ``.npz`` that ``numpy.load`` reads: `vectors` float32 ``[T, D]``, `spans_s` float64
-``[T, 2]``, and `about`, a JSON text that names the encoder's fingerprint, the sampling and the video file. Nothing in
-it is pickled, and its checksums are compared when it is read.
+``[T, 2]``, and `about`, a JSON text that names the encoder's fingerprint, the sampling and the video: path, size and
+`content_id`. Nothing in it is pickled, and its checksums are compared when it is read.
 
 Every file appears whole or not at all under its final name, so several processes may fill one store. What a killed
 process leaves behind ends in ``.part`` and is not looked at.
@@ -20,16 +20,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from gerund.errors import UsageError
+from gerund.errors import UsageError, VideoError
 from gerund.features.layout import TRACK_SUFFIX, choose_kind, make_kind, read_kinds
 from gerund.features.tracks import FeatureError, Features, Kind
 from gerund.reading import open_arrays, parse_json
 from gerund.types import Track
+from gerund.video.identity import content_id
 from gerund.writing import whole_file
 
 
@@ -119,11 +121,12 @@ class FeatureStore(Features):
         Args:
             video: its id: the name of its file without folder and ending, or a path with ``/``.
             track: vectors are kept as float32, times as float64.
-            source: the file that it was made from, so that two videos of one name are noticed.
+            source: the file that it was made from, so that two videos of one name, and changes, are noticed.
 
         Raises:
             UsageError: the track is of another encoder or has vectors of another length, the id cannot be a file name,
                 or the track that is there was made from another file.
+            VideoError: the source cannot be read.
         """
         if track.encoder != self.fingerprint:
             given = track.encoder or "none"
@@ -131,7 +134,11 @@ class FeatureStore(Features):
         if track.vectors.shape[1] != self.dim:
             raise UsageError(f"{self.place}: holds {self.kind}; got vectors of {track.vectors.shape[1]} numbers")
         self.has(video, source)
-        about = {"encoder": self.fingerprint, "sampling": self.sampling, "source": _source(source)}
+        about = {
+            "encoder": self.fingerprint,
+            "sampling": self.sampling,
+            "source": None if source is None else _source(source),
+        }
         vectors = np.ascontiguousarray(track.vectors, np.float32)
         spans_s = np.ascontiguousarray(track.spans_s, np.float64)
         file = self.file_of(video)
@@ -144,10 +151,13 @@ class FeatureStore(Features):
 
         Args:
             video: its id.
-            source: the file that it must have been made from: the same path, or the same name and size elsewhere.
+            source: the file that it must have been made from, wherever it lies now. A track that was made from this
+                file before its content changed is none. Tracks of earlier versions know no content; there the path, or
+                the name, and the size decide.
 
         Raises:
             UsageError: it was made from another file, or the id cannot be a file name.
+            VideoError: the source cannot be read.
         """
         file = self.file_of(video)
         if not file.is_file():
@@ -156,15 +166,22 @@ class FeatureStore(Features):
             (about,) = self._load(video)
         except FeatureError:
             return False
-        made_from, given = about.get("source"), _source(source)
-        if not made_from or not given or made_from == given:
+        made_from = about.get("source")
+        if not made_from or source is None:
             return True
-        if Path(made_from["path"]).name == Path(given["path"]).name and made_from["bytes"] == given["bytes"]:
-            return True
+        given = _source(source)
+        if "content" in made_from:
+            is_same = bool(made_from["content"] == given["content"])
+        else:
+            was_called, is_called = (Path(item["path"]).name for item in (made_from, given))
+            is_same = bool(made_from["bytes"] == given["bytes"] and was_called == is_called)
+        if is_same or made_from["path"] == given["path"]:
+            return is_same
         was, now = (f"{item['path']} ({item['bytes']} bytes)" for item in (made_from, given))
         raise UsageError(
-            f"{file}: was made from {was}, not from {now}. If it has changed, delete the former and extract "
-            "again; if these are two videos of one name, keep two stores, or name videos by their paths (--root)"
+            f"{file}: was made from {was}, not from {now}. If this is the one that counts, delete the "
+            "former and extract again; if these are two videos of one name, keep two stores, or name videos by their "
+            "paths (--root)"
         )
 
     def _load(self, video: str, *names: str) -> list[Any]:
@@ -221,9 +238,19 @@ def name_videos(paths: Iterable[str | os.PathLike[str]], root: str | os.PathLike
     return named
 
 
-def _source(path: str | os.PathLike[str] | None) -> dict[str, Any] | None:
+def _source(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What tells one video file from another of the same name."""
-    return None if path is None else {"path": os.path.abspath(path), "bytes": Path(path).stat().st_size}
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise VideoError(path, f"it cannot be read ({error.strerror})") from error
+    return _identified(os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@lru_cache(maxsize=1)
+def _identified(path: str, size: int, *_: int) -> dict[str, Any]:
+    """The same of one state of a file; remembered, for a file may hold the features of many videos."""
+    return {"path": path, "bytes": size, "content": content_id(path)}
 
 
 def _damaged(file: Path, error: Exception) -> FeatureError:

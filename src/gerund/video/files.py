@@ -3,31 +3,62 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 from collections.abc import Iterable
 from glob import glob, has_magic
 from pathlib import Path
+from typing import NamedTuple
 
 from gerund.errors import VideoError
 from gerund.video.reader import VIDEO_SUFFIXES
 
+_ADDRESS = re.compile(
+    r"[a-z][a-z0-9+.-]*://|(concat|data|file|ftp|https?|mms|pipe|rtmps?|rtp|rtsp|srt|tcp|udp):", re.IGNORECASE
+)
+_STANDARD_INPUT = frozenset(("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"))
+_PLAYLISTS = frozenset(
+    (".asx", ".concat", ".ffconcat", ".ism", ".m3u", ".m3u8", ".mpd", ".pls", ".sdp", ".smil", ".wpl", ".xspf")
+)
+_NOT_PLAIN = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
-def find_videos(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], list[VideoError]]:
+
+class FoundVideos(NamedTuple):
+    """What `find_videos` found.
+
+    Attributes:
+        files: in the order given, those of a folder sorted, none twice.
+        problems: an error for each path that led nowhere or to no file, and each folder that may not be searched.
+        num_passed_over: how many files of folders have another ending than videos have; hidden ones do not count.
+    """
+
+    files: list[Path]
+    problems: list[VideoError]
+    num_passed_over: int
+
+
+def find_videos(paths: Iterable[str | os.PathLike[str]]) -> FoundVideos:
     """Expands files, folders and patterns.
 
     A folder is searched to the bottom for files with a video's ending, through links but never twice through the same
-    folder. A file named outright is taken whatever its ending. A pattern (``"*.mp4"``, ``"**/*.avi"``) that is also
-    the name of an existing file means that file.
-
-    Returns:
-        Files in the order given, those of a folder sorted, none twice; and an error for each path that led nowhere and
-        each folder that may not be searched.
+    folder. A file named outright is taken whatever its ending, unless it is a playlist. A pattern (``"*.mp4"``,
+    ``"**/*.avi"``) that is also the name of an existing file means that file. Addresses, standard input, pipes, sockets
+    and devices are problems; none of them is opened.
     """
     found: dict[tuple[str, str], Path] = {}
     problems: list[VideoError] = []
+    others: set[tuple[str, str]] = set()
     for given in paths:
         path, known = Path(given), len(problems)
-        if os.path.isdir(path):
-            files = _in_folder(path, problems)
+        if refusal := _refusal(os.fspath(given)):
+            files, reason = [], refusal
+        elif os.path.isdir(path):
+            files = _in_folder(path, problems, others)
             reason = f"no video in this folder (endings: {' '.join(sorted(VIDEO_SUFFIXES))})"
         elif os.path.lexists(path):
             files = [path]
@@ -35,18 +66,43 @@ def find_videos(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], li
             matches = [Path(match) for match in sorted(glob(str(given), recursive=True))]
             files = []
             for match in matches:
-                files += _in_folder(match, problems) if os.path.isdir(match) else [match]
+                files += _in_folder(match, problems, others) if os.path.isdir(match) else [match]
             reason = "no video in the folders that match this pattern" if matches else "nothing matches this pattern"
         else:
             files, reason = [], "no such file or folder"
         if not files and len(problems) == known:
-            problems.append(VideoError(path, reason))
+            problems.append(VideoError(given, reason))
         for file in files:
-            found.setdefault((os.path.realpath(file.parent), file.name), file)
-    return list(found.values()), problems
+            if refusal := _refusal_of_file(file):
+                problems.append(VideoError(file, refusal))
+            else:
+                found.setdefault((os.path.realpath(file.parent), file.name), file)
+    return FoundVideos(list(found.values()), problems, len(others))
 
 
-def _in_folder(folder: Path, problems: list[VideoError]) -> list[Path]:
+def _refusal(given: str) -> str | None:
+    """Why what was given cannot be a path; None where it may be."""
+    if given in _STANDARD_INPUT:
+        return "standard input cannot be read, for videos are sought in; write it to a file and give that"
+    if _ADDRESS.match(given) and not os.path.lexists(given):
+        return "it is an address, and gerund reads files alone; fetch it first, and give the file"
+    return None
+
+
+def _refusal_of_file(file: Path) -> str | None:
+    """Why what is there is no video; None where it may be one, and where the reader will say more. Opens nothing."""
+    try:
+        mode = os.stat(file).st_mode
+    except (OSError, ValueError):
+        return None
+    if what := _NOT_PLAIN.get(stat.S_IFMT(mode)):
+        return f"it is {what}, not a file; write what it gives to a file and give that"
+    if file.suffix.lower() in _PLAYLISTS:
+        return "it is a playlist, not a video; give the files that it names"
+    return None
+
+
+def _in_folder(folder: Path, problems: list[VideoError], others: set[tuple[str, str]]) -> list[Path]:
     def report(error: OSError) -> None:
         problems.append(VideoError(error.filename, f"this folder cannot be searched ({error.strerror})"))
 
@@ -58,8 +114,13 @@ def _in_folder(folder: Path, problems: list[VideoError]) -> list[Path]:
             folders.clear()
             continue
         visited.add((status.st_dev, status.st_ino))
+        here = os.path.realpath(place)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith("."):
+            if name.startswith("."):
+                continue
+            if Path(name).suffix.lower() in VIDEO_SUFFIXES:
                 found.append(Path(place) / name)
+            else:
+                others.add((here, name))
     return found

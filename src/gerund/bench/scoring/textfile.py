@@ -105,7 +105,10 @@ def json_object(path: Path, text: str) -> dict[str, Any]:
 def table_rows(
     path: Path, text: str, wanted: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of every row of a CSV table; rows with something under ``error`` are no answers, so none.
+    """Line number and cells of every row of a CSV table.
+
+    Rows with something under ``error`` are no answers, so none; nor are those of such a table that name a video alone,
+    for nothing was found in it.
 
     The guard that gerund puts before what a spreadsheet would run (`gerund.printing.cell`) is taken off.
 
@@ -142,6 +145,8 @@ def table_rows(
             if error is not None and row[error].strip():
                 continue
             cells = [uncell(row[columns[name]].strip()) for name in names]
+            if error is not None and cells[0] and not any(cells[1:]):
+                continue
             if "" in cells:
                 empty = _HEADINGS[names[cells.index("")]][0]
                 raise UsageError(f"{path}, line {lines.line_num}: the column {empty} is empty")

@@ -1,0 +1,287 @@
+"""One question about many videos: checked, asked where there is no answer yet, and handed to the outputs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+from gerund.answers import Classification, Location
+from gerund.api import Model
+from gerund.batch import Batch, Outcome, closable, reason_of
+from gerund.errors import GerundError, OutputError, UnreadableWarning, UsageError, VideoError
+from gerund.page import Embed
+from gerund.record import SCHEMA, Line, Record, encode, settings_id
+from gerund.sinks import ActionTable, Lines, Page, Screen, SegmentTable, Sink, Subtitles
+from gerund.text.classes import ClassSpace
+from gerund.types import Segments
+from gerund.video.identity import content_id
+from gerund.writing import check_outputs, is_stdout
+
+Kind = Literal["actions", "segments"]
+"""What an answer is a list of, and what that list is called in its line."""
+
+_UNFAMILIAR_SHOWN = 5
+_LONGEST_PATH = 4096
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a command is asked to write: names of files, or ``-`` for standard output.
+
+    Attributes:
+        json: JSON Lines; a file is a `Record`, which the same command goes on from.
+        csv: a table.
+        vtt: subtitles, a file or a folder.
+        html: a page.
+        embed: which videos the page holds.
+        overwrite: begin the record anew.
+    """
+
+    json: str | None = None
+    csv: str | None = None
+    vtt: str | None = None
+    html: str | None = None
+    embed: Embed = "auto"
+    overwrite: bool = False
+
+    def check(self, inputs: Iterable[Path]) -> None:
+        """Refuses outputs that cannot be written or would destroy something.
+
+        Raises:
+            UsageError: which one, and why.
+        """
+        files = [Path(item) for item in (self.json, self.csv, self.html) if item]
+        folder = Path(self.vtt) if self.vtt else None
+        read = list(inputs)
+        check_outputs([*files, folder], read, folders=bool(folder and folder.is_dir()))
+        check_outputs(files)
+
+    @property
+    def record(self) -> Path | None:
+        """The file of JSON Lines, where it is one that can be gone on from."""
+        if self.json is None or is_stdout(self.json):
+            return None
+        path = Path(self.json)
+        return path if path.is_file() or not path.exists() else None
+
+    @property
+    def to_stdout(self) -> bool:
+        """True when one of them is standard output, which then shows nothing else."""
+        return any(map(is_stdout, (self.json, self.csv, self.vtt, self.html)))
+
+
+class Inquiry:
+    """A question about the videos of a batch.
+
+    Args:
+        run: the batch.
+        outputs: where its answers go.
+        kind: what answers are lists of.
+
+    Attributes:
+        classes: the actions, once `load` has read them.
+        model: what answers, once it is loaded.
+    """
+
+    classes: ClassSpace
+    model: Model
+
+    def __init__(self, run: Batch, outputs: Outputs, kind: Kind) -> None:
+        self._run = run
+        self._outputs = outputs
+        self._kind: Kind = kind
+        self._record: Record | None = None
+        self._sinks: list[Sink] = []
+        self._settings = ""
+        self._unread: list[str] = []
+        self._contents: dict[Path, str | None] = {}
+
+    def load(self, model: str, actions: str, *, texts: str = "", **settings: Any) -> None:
+        """Checks all that can be wrong with a command, cheapest first, and loads the model; nothing is written yet.
+
+        Raises:
+            UsageError: the actions, an output or a setting cannot be right.
+        """
+        from gerund.api import load
+
+        self.classes = ClassSpace.parse(actions)
+        if texts:
+            from gerund.text.descriptions import choose_texts
+
+            self.classes = choose_texts(self.classes, texts)
+        files = (Path(spec) for spec in (actions, texts) if spec and len(spec) < _LONGEST_PATH)
+        self._outputs.check([*self._run.videos, *files])
+        if self._outputs.vtt:
+            Subtitles(self._outputs.vtt, self._run.videos)
+        if self._outputs.record:
+            self._record = Record(self._outputs.record, overwrite=self._outputs.overwrite)
+            self._run.stack.callback(self._record.release)
+        self.model = load(model, progress=self._run.watcher.download, **settings)
+        self._unread = self.model.require_readable(self.classes)
+        warnings.simplefilter("ignore", UnreadableWarning)  # said as a note, once
+        if not self._run.quiet:
+            self._note_the_model()
+
+    def answer(
+        self, ask: Callable[[list[Path]], Iterator[tuple[Any, Any]]], *, top: int, approximate: bool, **settings: Any
+    ) -> None:
+        """Asks about the videos that have no answer yet, and hands all answers to the outputs, in order.
+
+        Args:
+            ask: from files to pairs of file and answer, or error, in their order.
+            top: how many segments the terminal shows.
+            approximate: whether other frames were looked at than those asked for.
+            settings: what else the answers depend on, besides the model and the actions.
+
+        Raises:
+            UsageError: a setting does not fit the model; nothing was written.
+            OutputError: no more can be written.
+        """
+        encoder = self.model.encoder
+        self._settings = settings_id(
+            kind=self._kind,
+            model=self.model.name,
+            encoder=encoder.fingerprint,
+            actions=self.classes.names,
+            texts=encoder.texts_of(self.classes),
+            approximate=approximate,
+            **settings,
+        )
+        known = {path for path in self._run.videos if self._find(path)}
+        if known and not self._run.quiet:
+            going_on = "nothing is left to ask" if len(known) == len(self._run.videos) else "going on"
+            self._run.say(f"{len(known)} of {len(self._run.videos)} answered before; {going_on}")
+        with closing(closable(ask([path for path in self._run.videos if path not in known]))) as outcomes:
+            first = next(outcomes, None)
+            if approximate and first and isinstance(first[1], UsageError):  # it does not fit, whatever the video
+                raise first[1]
+            self._open(top)
+            asked = chain([first] if first else [], outcomes)
+
+            def each(videos: list[Path]) -> Iterator[Outcome]:
+                for path in videos:
+                    yield path, self._find(path) if path in known else self._line(path, next(asked)[1])
+
+            self._run.each_video(each, self._take, self._fail)
+
+    def _find(self, path: Path) -> Line | None:
+        content = self._content(path) if self._record else None
+        return self._record.find(str(path), content, self._settings) if self._record and content else None
+
+    def _content(self, path: Path) -> str | None:
+        """The name of a video's content; None where it cannot be read, which the reader will say."""
+        if path not in self._contents:
+            try:
+                self._contents[path] = content_id(path)
+            except VideoError:
+                self._contents[path] = None
+        return self._contents[path]
+
+    def _open(self, top: int) -> None:
+        """Opens the outputs: from here on there is something to write."""
+        to, sinks = self._outputs, self._sinks
+        if self._record:
+            self._record.begin()
+        elif to.json:
+            sinks.append(Lines(to.json))
+        if to.csv:
+            sinks.append((ActionTable if self._kind == "actions" else SegmentTable)(to.csv))
+        if to.vtt:
+            sinks.append(Subtitles(to.vtt, self._run.videos))
+        if to.html:
+            sinks.append(Page(to.html, self.model.name, to.embed, self._note))
+        if not (self._run.quiet or to.to_stdout):
+            sinks.append(Screen(self._run.watcher, many=len(self._run.videos) > 1, top=top))
+        self._run.at_end(self._close_record)
+        for sink in sinks:
+            self._run.at_end(self._closing(sink))
+
+    def _closing(self, sink: Sink) -> Callable[[bool], Iterable[str]]:
+        return lambda stopped: sink.close(spare_earlier=stopped and self._record is None)
+
+    def _close_record(self, stopped: bool) -> Iterable[str]:
+        if self._record:
+            failed = [path for path, _ in self._run.failed]
+            self._record.close([*failed, *map(str, self._run.videos)])
+        return ()
+
+    def _line(self, path: Path, answer: Classification | Location | Exception) -> Line | Exception:
+        """An answer as a line, or what is wrong with it."""
+        if isinstance(answer, Exception):
+            return answer
+        try:
+            if isinstance(answer, Location) and not len(answer.segments.distinct()):
+                answer = replace(answer, segments=Segments())
+            line = self._head(str(path)) | answer.to_dict() | {"note": notes_on(answer)}
+            encode(line)
+        except ValueError:
+            return GerundError("its answer has numbers that are not finite")
+        except Exception as error:
+            return GerundError(f"its answer cannot be written down: {reason_of(error)}")
+        return line
+
+    def _head(self, video: str) -> Line:
+        content = self._content(Path(video)) if self._outputs.json else None
+        return {"schema": SCHEMA, "settings": self._settings, "content": content, "video": video}
+
+    def _fail(self, video: str, reason: str) -> None:
+        empty: Line = {"duration_s": None, "model": self.model.name, self._kind: [], "error": reason, "note": None}
+        self._take(Path(video), self._head(video) | empty)
+
+    def _take(self, path: Path, line: Line) -> None:
+        """Puts a line on record and hands it to every output, whatever the others make of it."""
+        if self._record and not self._record.has(line):
+            self._record.append(line)
+        problems = []
+        for sink in self._sinks:
+            try:
+                sink.take(line)
+            except (OutputError, BrokenPipeError):
+                raise
+            except Exception as error:
+                problems.append(reason_of(error))
+        if problems and line["error"] is None:
+            raise GerundError("; ".join(problems))
+
+    def _note(self, video: str, reason: str) -> None:
+        self._run.failed.append((video, reason))
+
+    def _note_the_model(self) -> None:
+        """Says what a person should know before reading the answers."""
+        say, classes = self._run.say, self.classes
+        if len(classes) == 1:
+            say("note: with one action its probability is 100 % whatever is shown; name others to choose from")
+        if classes.as_given:
+            bare = sum(texts == (name,) for name, texts in zip(classes.names, classes.texts, strict=True))
+            if 0 < bare < len(classes):
+                say(f"note: {bare} of {len(classes)} actions have no text but their name")
+        if self._unread:
+            named = ", ".join(self._unread[:_UNFAMILIAR_SHOWN])
+            say(f"note: {self.model.name} cannot read {len(self._unread)} of the names (script not known): {named}")
+        strange = self.model.unfamiliar(classes)
+        if strange:
+            names = ", ".join(strange[:_UNFAMILIAR_SHOWN])
+            more = f" and {len(strange) - _UNFAMILIAR_SHOWN} more" if len(strange) > _UNFAMILIAR_SHOWN else ""
+            say(f"note: unlike anything {self.model.name} was trained on, so a guess at best: {names}{more}")
+        for remark in self.model.remarks():
+            say(f"note: {remark}")
+
+
+def notes_on(answer: Classification | Location) -> str | None:
+    """What to know about one answer: it is about a still picture, or other frames were looked at than those asked for.
+
+    Example:
+        >>> notes_on(Classification("a.jpg", 0.04, "i3d-minilm", (), num_frames=1))
+        'one frame only: this says what a still picture looks like, not what happens'
+    """
+    notes = []
+    if answer.num_frames == 1:
+        notes.append("one frame only: this says what a still picture looks like, not what happens")
+    if answer.time_error_s:
+        notes.append(f"frames up to {answer.time_error_s:.2f} s beside those asked for")
+    return "; ".join(notes) or None

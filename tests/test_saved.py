@@ -73,7 +73,7 @@ def test_another_class_is_refused(fitted, tmp_path):
         load(tmp_path, method=other, texts=WORLD.texts)
     content = json.loads((tmp_path / "method.json").read_text())
     (tmp_path / "method.json").write_text(json.dumps({**content, "method": "os:system"}))
-    with pytest.raises(UsageError, match="not gerund's own"):
+    with pytest.raises(UsageError, match="not one of gerund's own"):
         load(tmp_path, texts=WORLD.texts)
 
 

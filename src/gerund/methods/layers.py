@@ -105,7 +105,11 @@ class WordTable:
         """
         try:
             listed = tuple(map(str, json.loads(words.read_text("utf-8"))))
-            arrays = [np.load(vectors)] if vectors.suffix == ".npy" else [*read_checkpoint(vectors).tensors.values()]
+            arrays = (
+                [np.load(vectors, allow_pickle=False)]
+                if vectors.suffix == ".npy"
+                else [*read_checkpoint(vectors).tensors.values()]
+            )
         except (OSError, ValueError, TypeError) as error:
             raise UsageError(f"{vectors} with {words}: expected vectors and a JSON list of words; {error}") from error
         fitting = [array for array in arrays if array.ndim == 2 and len(array) == len(listed)]

@@ -225,6 +225,7 @@ def rerun(
     """
     from gerund.bench.runs.evaluate import repeat
     from gerund.bench.runs.proving import differences, new_figures
+    from gerund.bench.runs.rendering import shown
     from gerund.bench.runs.report import Report
 
     with errors_to_exit():
@@ -235,7 +236,7 @@ def rerun(
         _write(after, out, None, None, quiet=True)
         found = differences(before, after)
         same = f"the same: {len(before.data.splits)} splits, every figure"
-        typer.echo("\n".join(found) if found else same)
+        typer.echo("\n".join(map(shown, found)) if found else same)
         _tell_new(new_figures(before, after))
         if found:
             raise typer.Exit(1)

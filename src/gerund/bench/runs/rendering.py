@@ -27,7 +27,7 @@ def as_markdown(report: ReportData) -> str:
 
 def as_html(report: ReportData) -> str:
     """One page that needs nothing but itself."""
-    title = escape(_title(report))
+    title = escape(shown(_title(report)))
     body = "\n".join(_html_block(block) for block in _blocks(report))
     return f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n{_STYLE}\n{body}\n</html>\n'
 
@@ -164,13 +164,16 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
+def shown(text: str) -> str:
+    """A text on one line, without characters that would act on whatever shows it."""
+    return _UNSEEN.sub("\ufffd", text)
+
+
 def _shown(block: _Block) -> _Block:
-    """The same without characters that would act on whatever shows it."""
-
     def clean(texts: Sequence[str]) -> tuple[str, ...]:
-        return tuple(_UNSEEN.sub("\ufffd", text) for text in texts)
+        return tuple(map(shown, texts))
 
-    return _Block(clean([block.title])[0], clean(block.lines), clean(block.header), tuple(map(clean, block.rows)))
+    return _Block(shown(block.title), clean(block.lines), clean(block.header), tuple(map(clean, block.rows)))
 
 
 def _text_block(block: _Block) -> str:
@@ -184,7 +187,7 @@ def _text_block(block: _Block) -> str:
 
 
 def _markdown_block(block: _Block) -> str:
-    parts = [f"## {block.title}"]
+    parts = [f"## {escape(block.title, quote=False)}"]
     if block.lines:
         parts.append("\n".join(f"- {escape(line, quote=False)}" for line in block.lines))
     if block.header:

@@ -191,7 +191,9 @@ def requested(report: ReportData) -> Request:
     """
     strange = sorted(set(report.request) - set(Request.__dataclass_fields__))
     if strange:
-        raise UsageError(f"the report's request.{strange[0]} is not known to this gerund, so it cannot be run again")
+        raise UsageError(
+            f"the report's request has {strange[0]!r}, which this gerund does not know, so it cannot be run again"
+        )
     try:
         return msgspec.convert(report.request, Request)
     except msgspec.ValidationError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.errors import UsageError
+from gerund.methods.catalog import in_words
 from gerund.metrics.accuracy import harmonic_mean, mean_class_accuracy, top_k
 from gerund.metrics.calibration import brier, expected_calibration_error
 from gerund.metrics.detection import Variant, mean_average_precision
@@ -189,10 +189,8 @@ def load_answers(path: Path) -> list[Answers]:
         with zipfile.ZipFile(path) as archive:
             heads = msgspec.json.decode(_array(archive, "heads", np.uint8).tobytes(), type=list[_Head])
             return [_load(head, number, archive) for number, head in enumerate(heads)]
-    except (OSError, ValueError, KeyError, EOFError, RecursionError, MemoryError, NotImplementedError) as error:
-        raise UsageError(f"{path}: expected the answers that a report was made from; {error}") from error
-    except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-        raise UsageError(f"{path}: a damaged file of answers; {error}") from error
+    except Exception as error:  # a damaged file fails in as many ways as the format has parts
+        raise UsageError(f"{path}: expected the answers that a report was made from; {in_words(error)}") from error
 
 
 class _RecognitionHead(msgspec.Struct, tag_field="kind", tag="recognition"):

@@ -259,17 +259,36 @@ def test_settings_that_were_chosen_are_kept_when_a_method_learns_anew():
     assert [done.used["settings"]["ridge"] for done in found] == [1.0, 1.0]
 
 
-def test_the_command_runs_a_method_on_an_encoder_that_cannot_be_copied():
-    """Evaluate hands the parts of a method on as shared."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ToyWorld, "__deepcopy__", _refuse, raising=False)
-        world = ToyWorld()
-        one = world.benchmark.splits[0]
-        two = (one, replace(one, name="1", unseen=one.unseen[:8]))
-        patch.setitem(assembly.TOYWORLDS, "toyworld", lambda seed: (world, replace(world.benchmark, splits=two)))
-        told = []
-        assert len(evaluate(Request("eszsl", "toyworld"), load_encoder=never, progress=told.append).data.splits) == 2
+HOLDS_A_PART = """
+class Mine:
+    takes = "vector"
+
+    def __init__(self, texts):
+        self.held = [texts]
+
+    def fit(self, examples, classes):
+        return self
+
+    def score(self, inputs, classes):
+        return inputs.vectors[:, :32] @ self.held[0].encode_classes(classes).T
+"""
+
+
+@pytest.mark.parametrize("method", ["eszsl", "mine.py:Mine"])
+def test_the_command_runs_a_method_on_an_encoder_that_cannot_be_copied(tmp_path, monkeypatch, method):
+    """Evaluate hands the parts of a method on as shared, however deep a method keeps them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(HOLDS_A_PART)
+    monkeypatch.setattr(ToyWorld, "__deepcopy__", _refuse, raising=False)
+    world = ToyWorld()
+    one = world.benchmark.splits[0]
+    two = (one, replace(one, name="1", unseen=one.unseen[:8]))
+    monkeypatch.setitem(assembly.TOYWORLDS, "toyworld", lambda seed: (world, replace(world.benchmark, splits=two)))
+    told = []
+    assert len(evaluate(Request(method, "toyworld"), load_encoder=never, progress=told.append).data.splits) == 2
     assert sum(line.startswith("fitting") for line in told) == 1
+    assert not any("copied" in line for line in told)
+    assert len(train_and_save(Request("eszsl", "toyworld"), tmp_path, load_encoder=never, progress=told.append)) == 2
     assert not any("copied" in line for line in told)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,14 +14,16 @@ from gerund.bench.datasets.listing import Listing
 from gerund.bench.protocols.benchmark import Split
 from gerund.bench.protocols.tasks import tasks
 from gerund.bench.runs import assembly
+from gerund.bench.runs import evaluate as evaluating
 from gerund.bench.runs.assembly import assemble
-from gerund.bench.runs.evaluate import RunStoppedError, evaluate
+from gerund.bench.runs.evaluate import RunStoppedError, evaluate, train_and_save
 from gerund.bench.runs.report import make_report
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.run import run
 from gerund.bench.runs.toyworld import ToyWorld
 from gerund.cli import app
 from gerund.errors import GerundError, UsageError
+from gerund.text.classes import ClassSpace
 from toyruns import MATERIAL, REST, SEEN, SHARED, WORLD, Least, localization, never
 
 # What may be run on what
@@ -223,3 +226,72 @@ def test_odd_settings_of_a_method_do_not_cost_its_report(tmp_path):
     assert found == {
         "ridge": 1.0, "where": str(tmp_path), "kinds": [1, 2], "table": {"a": 0.5, "3": "-inf", "s": "\\udc80"},
     }  # fmt: skip
+
+
+# What a request names
+
+
+@pytest.mark.parametrize(("train_on", "apart"), [("hmdb51", True), ("thumos14", False), ("", False)])
+def test_material_is_read_for_each_side(monkeypatch, tmp_path, train_on, apart):
+    """Lists and features of another data set that is trained on are its own; else both sides are one."""
+    benchmark = replace(localization()[0], train_on=train_on)
+    monkeypatch.setattr(assembly, "find_benchmark", lambda name: benchmark)
+    monkeypatch.setattr(assembly, "read_listing", lambda name, folder: (name, folder))
+    monkeypatch.setattr(assembly, "open_features", lambda folder, **which: (folder, which))
+    objects = tmp_path / "objects.json"
+    objects.write_text(json.dumps({"v": [[3, 1], [0.9, 0.1]]}))
+    request = Request("uniform", "l", features="f", data="d", encoder="e", sampling="s", objects=str(objects))
+    found = assemble(replace(request, model="m"), lambda name: f"model {name}")
+    assert found.material.test == ("thumos14", Path("d")) and (found.material.train != found.material.test) is apart
+    assert found.material.test_features == (Path("f"), {"encoder": "e", "sampling": "s"})
+    assert found.material.train_features is found.material.test_features
+    assert list(found.material.objects["v"]) == [3, 1] and found.parts["encoder"] == "model m"
+    own = assemble(replace(request, train_features="t", model="m", objects="", texts="name"), lambda name: WORLD)
+    assert own.material.train_features[0] == Path("t") and own.material.objects is None
+    assert own.material.class_texts(ClassSpace(("a",))).as_given
+    assert found.material.class_texts is None
+
+
+def test_a_model_that_is_named_is_loaded_though_the_method_has_texts():
+    """What a person names is there, and the texts that the protocol brings stay."""
+    found = assemble(Request("eszsl", "toyworld", model="m"), lambda name: f"model {name}")
+    assert found.parts["encoder"] == "model m" and isinstance(found.parts["texts"], ToyWorld)
+
+
+def test_the_seed_draws_the_world():
+    """Another seed is another run, and the report has it; the same seed is the same run."""
+    request = Request("eszsl", "toyworld", splits=["1"])
+    first, again, other = (evaluate(replace(request, seed=seed), load_encoder=never).data for seed in (3, 3, 4))
+    assert (first.seed, other.seed) == (3, 4)
+    assert first.splits[0].metrics == again.splits[0].metrics != other.splits[0].metrics
+
+
+def test_the_seed_is_handed_to_the_runner(monkeypatch, tmp_path):
+    """Order of asking and held-out classes follow the seed in evaluate as in train."""
+    given = []
+
+    def spy(*args, seed, **settings):
+        given.append(seed)
+        return iter(())
+
+    monkeypatch.setattr(evaluating, "run", spy)
+    monkeypatch.setattr(evaluating, "train", spy)
+    evaluate(Request("eszsl", "toyworld", seed=7), load_encoder=never)
+    train_and_save(Request("eszsl", "toyworld", seed=8), tmp_path, load_encoder=never)
+    evaluate(Request("eszsl", "toyworld"), load_encoder=never)
+    assert given == [7, 8, 0]
+
+
+def test_all_splits_are_run_unless_some_are_named():
+    """A trained method is looked at on the first split that is asked for."""
+    report = evaluate(Request("eszsl", "toyworld"), load_encoder=never).data
+    assert [split.name for split in report.splits] == ["0", "1", "2"]
+
+
+def test_a_trained_method_is_taken_up_for_every_split(tmp_path):
+    """Without named splits each has its own folder, the first of which is looked at."""
+    train_and_save(Request("eszsl", "toyworld", settings={"alpha": [1.5]}), tmp_path, load_encoder=never)
+    report = evaluate(Request("eszsl", "toyworld", trained=str(tmp_path)), load_encoder=never).data
+    assert len(report.splits) == 3 and report.method.settings["alpha"] == 1.5
+    one = evaluate(Request("eszsl", "toyworld", splits=["2"], trained=str(tmp_path / "split-2")), load_encoder=never)
+    assert one.data.splits[0].metrics == report.splits[2].metrics

@@ -122,3 +122,21 @@ def test_a_method_of_ones_own_is_loaded_with_its_class(tmp_path):
     assert found.factor == 2.5 and found.learned.tolist() == [1.0, 2.0]
     with pytest.raises(UsageError, match=r"method=\.\.\."):
         load(tmp_path)
+
+
+class Half:
+    """Has learned, and could not be taken up."""
+
+    def state(self):
+        return {"learned": np.ones(1)}
+
+
+def test_what_could_not_be_taken_up_is_not_saved(tmp_path):
+    """A method needs both halves, and settings that JSON can hold; else nothing is written."""
+    with pytest.raises(UsageError, match="cannot be kept"):
+        save(Half(), tmp_path / "new")
+    mine = OfAUser({1, 2})
+    mine.learned = np.ones(1)
+    with pytest.raises(UsageError, match="OfAUser cannot be saved"):
+        save(mine, tmp_path / "new")
+    assert not (tmp_path / "new").exists()

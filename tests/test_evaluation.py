@@ -257,6 +257,8 @@ def test_settings_that_cannot_be_chosen_are_refused():
         (("evaluate", "eszsl", "--on", "ucf101-50-51"), "ucf101-50-50"),
         (("evaluate", "eszsl", "--on", "toyworld", "--set", "beta=1"), "has no setting 'beta'; it has alpha"),
         (("evaluate", "eszsl", "--on", "toyworld", "--set", "alpha"), "expected name=value"),
+        (("evaluate", "eszsl", "--on", "toyworld", "--set", " =1"), "expected name=value"),
+        (("evaluate", "eszsl", "--on", "toyworld", "--set", "alpha="), "expected name=value"),
         (("evaluate", "eszsl", "--on", "toyworld", "--splits", "9"), "has no split 9; there are 0, 1, 2"),
         (("evaluate", "eszsl", "--on", "ucf101-50-50"), "needs --features DIR"),
         (("evaluate", "contrast", "--on", "toyworld"), "does localization, and toyworld asks for recognition"),

@@ -74,6 +74,12 @@ def test_texts_in_the_report_are_those_that_were_encoded():
         (Request("eszsl", "ucf101-50-50", data="d"), "needs --features DIR"),
         (Request("tear", "toyworld", model="m", texts="no-such-file"), "give a description file"),
         (Request("x", "thumos14-75-25", predictions="p", trained_on=["nothing"]), "nothing"),
+        (Request("x", "ucf101-50-50", predictions="p", truth="t"), "asks for recognition; --predictions are found"),
+        (Request("x", "thumos14-75-25", predictions="p", truth="t"), "write {split} into --predictions, or name one"),
+        (Request("x", "thumos14-75-25", predictions="p", truth="t", splits=["0", "1"]), "write {split} into"),
+        (Request("x", "thumos14-75-25", predictions="{split}"), "name the annotations"),
+        (Request("x", "thumos14-75-25", predictions="{split}", truth="t", splits=["77"]), "has no split 77"),
+        (Request("x", "thumos14-75-25", predictions="{split}.none", truth="t"), "there is no such file for any split"),
     ],
 )
 def test_requests_that_do_not_fit_are_refused(request_, said):
@@ -260,7 +266,7 @@ def test_a_model_that_is_named_is_loaded_though_the_method_has_texts():
 
 def test_the_seed_draws_the_world():
     """Another seed is another run, and the report has it; the same seed is the same run."""
-    request = Request("eszsl", "toyworld", splits=["1"])
+    request = Request("eszsl", "toyworld", splits=["1"], settings={"alpha": [1]})
     first, again, other = (evaluate(replace(request, seed=seed), load_encoder=never).data for seed in (3, 3, 4))
     assert (first.seed, other.seed) == (3, 4)
     assert first.splits[0].metrics == again.splits[0].metrics != other.splits[0].metrics

@@ -171,6 +171,13 @@ def test_features_of_two_kinds_are_not_mixed(monkeypatch, tmp_path, said, side):
         train_and_save(request, tmp_path, load_encoder=never)
 
 
+def test_what_learns_nothing_needs_no_training_features(monkeypatch, tmp_path):
+    """A training-free method is asked whatever there is to train on."""
+    (tmp_path / "mine.py").write_text(HOLDS_A_PART.replace("takes =", "training_free = True\n    takes ="))
+    _give(monkeypatch, Of(fingerprint="other"), Of())
+    assert evaluate(Request(f"{tmp_path / 'mine.py'}:Mine", "toyworld", splits=["0"]), load_encoder=never).data.splits
+
+
 # What is carried from one split to another
 
 

@@ -140,3 +140,10 @@ def test_what_could_not_be_taken_up_is_not_saved(tmp_path):
     with pytest.raises(UsageError, match="OfAUser cannot be saved"):
         save(mine, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_where_it_computes_is_said_when_it_is_loaded(tmp_path):
+    """The device is no part of what was saved; other arguments that it had not are passed over."""
+    save(METHODS["dem"].fit(WORLD.train, WORLD.seen), tmp_path)
+    found = load(tmp_path, texts=WORLD.texts, device="cuda:7", rows=WORLD.rows, elsewhere=1)
+    assert found.device == "cuda:7" and not hasattr(found, "rows")

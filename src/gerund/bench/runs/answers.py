@@ -144,7 +144,7 @@ def _measure_generalised(answer: RecognitionAnswers, free: frozenset[str]) -> di
         "H at the best bias (an oracle)": 100 * curve.oracle_harmonic,
     }
     kept = np.isin(labels, [place for place, name in enumerate(answer.classes) if name in free]) | is_seen[labels]
-    if kept.any() and not is_seen[labels[kept]].all():
+    if not is_seen[labels[kept]].all():
         alone = seen_unseen_accuracy(scores[kept], labels[kept], is_seen)
         found["unseen, overlap-free"] = 100 * alone.unseen
         found["H, overlap-free"] = 100 * alone.harmonic

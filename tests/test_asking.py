@@ -41,6 +41,18 @@ def test_one_paper_that_depends_on_neighbours_is_enough():
     assert next(run(BASE, Least, MATERIAL)).batch_independent is True
 
 
+def test_why_scores_are_refused_is_said():
+    """NaN is told as such, and a wrong shape is not taken for it."""
+    for factor, ending in ((np.nan, "with NaN or infinity"), (1.0, "got \\(30, 5\\)")):
+
+        class Wrong(Least):
+            def score(self, inputs, classes):
+                return super().score(inputs, classes)[:, : 6 if factor != 1.0 else 5] * factor  # noqa: B023
+
+        with pytest.raises(UsageError, match=f"{ending}$"):
+            next(run(WORLD.benchmark, Wrong, MATERIAL))
+
+
 def test_a_method_cannot_write_over_its_answers():
     """Answers are copied, so that a method which gives the same array every time is still compared with itself."""
     kept = np.zeros((2, 3), np.float32)

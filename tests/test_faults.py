@@ -80,6 +80,7 @@ def test_texts_in_the_report_are_those_that_were_encoded():
         (Request("x", "thumos14-75-25", predictions="{split}"), "name the annotations"),
         (Request("x", "thumos14-75-25", predictions="{split}", truth="t", splits=["77"]), "has no split 77"),
         (Request("x", "thumos14-75-25", predictions="{split}.none", truth="t"), "there is no such file for any split"),
+        (Request("x", "thumos14-75-25", predictions="{split}.none", truth="t", splits=["3"]), "t: "),
     ],
 )
 def test_requests_that_do_not_fit_are_refused(request_, said):

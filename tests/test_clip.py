@@ -287,6 +287,25 @@ def test_frames_are_sampled(clip, tmp_path):
     np.testing.assert_allclose(track.vectors[4], alone[0], atol=1e-6)
 
 
+class Rounded:
+    """A video of 20 frames a second whose times are a little less than they should be, as after rounding."""
+
+    num_frames, duration_s = 40, 2.0
+
+    def __init__(self, less_s):
+        self.times_s = np.arange(40) / 20 - less_s
+
+    def frames_at(self, times_s):
+        return np.searchsorted(self.times_s, times_s, side="right") - 1
+
+
+@pytest.mark.parametrize(("less_s", "first"), [(0.0, 5), (5e-7, 5), (2e-6, 6)])
+def test_shares_begin_with_a_frame_that_rounding_has_moved(clip, less_s, first):
+    """A quarter of a second begins with the frame that is half a microsecond early, and not with one that is two."""
+    windows = clip[2].sample(Rounded(less_s), dense=True)
+    assert [window.spans[0, 0] for window in windows][1:] == [first + 5 * k for k in range(7)]
+
+
 def test_slow_videos_are_asked_for_each_frame_once(clip, tmp_path):
     """With fewer frames than samples every frame is there once and speaks for itself."""
     from gerund.video.reader import Video

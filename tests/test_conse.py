@@ -16,6 +16,7 @@ from gerund import ClassSpace, Video
 from gerund.assets import MODELS, find_asset, is_here
 from gerund.encoders.base import unit
 from gerund.encoders.conse import ConseEncoder, carry
+from gerund.encoders.engines import Setup
 from gerund.features import extract
 from gerund.methods.contrast import overlap
 from gerund.types import Segment
@@ -78,6 +79,54 @@ def test_the_ridge_half_solves_its_least_squares():
     solution = np.linalg.lstsq(stacked, target, rcond=None)[0]
     expected = carry(logits, labels, ridge=None)[0] + solution / np.linalg.norm(solution)
     np.testing.assert_allclose(carry(logits, labels)[0], expected / np.linalg.norm(expected), atol=1e-5)
+
+
+@pytest.fixture(params=["default", "plain"])
+def without_weights(request):
+    """An encoder that has labels and scores made up here, and needs no files."""
+    made = object.__new__(ConseEncoder)
+    made.name, made._plain, made._setup = request.param, request.param == "plain", Setup("openvino", "fp32", "cpu")
+    made._labels = random_labels(np.random.default_rng(3), 400, 8)
+    made.label_logits = lambda frames, dense: frames
+    return made
+
+
+def test_hubness_is_half_the_mean_cosine_to_the_nearest_ten_labels(without_weights):
+    """As cross-domain similarity local scaling has it, halved with the cosine; plain ConSE takes nothing off."""
+    asked = random_labels(np.random.default_rng(4), 5, 8)
+    cosines = np.array([[float(np.dot(one, label)) for label in without_weights._labels] for one in asked])
+    expected = [0.0 if without_weights._plain else sum(sorted(row)[-10:]) / 10 / 2 for row in cosines]
+    np.testing.assert_allclose(without_weights.hubness(asked), expected, atol=1e-6)
+
+
+def test_dense_vectors_are_those_of_conse_alone(without_weights):
+    """A third of a second is too noisy for the ridge solution; a whole video has it, but not in plain ConSE."""
+    logits = np.random.default_rng(5).normal(size=(1, 3, 400)).astype(np.float32)
+    alone = carry(logits[0], without_weights._labels, ridge=None)
+    both = carry(logits[0], without_weights._labels)
+    assert not np.allclose(alone, both, atol=1e-2)
+    np.testing.assert_array_equal(without_weights.encode_windows(logits, dense=True)[0], alone)
+    wanted = alone if without_weights._plain else both
+    np.testing.assert_array_equal(without_weights.encode_windows(logits, dense=False)[0], wanted)
+
+
+def test_the_fingerprint_covers_the_texts_of_the_labels(without_weights):
+    """Another definition of a single label is another space, so it has another fingerprint."""
+    names = ("waving", "running")
+    found = set()
+    for texts in ((("waving: a hand moves",), ("running",)), (("waving: an arm moves",), ("running",))):
+        vars(without_weights).pop("fingerprint", None)
+        without_weights._label_space = ClassSpace(names, texts)
+        found.add(without_weights.fingerprint)
+    assert len(found) == 2
+
+
+def test_the_scale_is_the_one_that_was_measured():
+    """Probabilities are the softmax of 15 times the score: the best likelihood in benchmarks/README.md."""
+    assert ConseEncoder.logit_scale == 15.0
+    from gerund.methods.rows import RowEncoder
+
+    assert RowEncoder.logit_scale == 40.0
 
 
 class Lengths:

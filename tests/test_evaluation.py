@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -256,6 +257,8 @@ def test_settings_that_cannot_be_chosen_are_refused():
         (("evaluate", "eszsl", "--on", "ucf101-50-51"), "ucf101-50-50"),
         (("evaluate", "eszsl", "--on", "toyworld", "--set", "beta=1"), "has no setting 'beta'; it has alpha"),
         (("evaluate", "eszsl", "--on", "toyworld", "--set", "alpha"), "expected name=value"),
+        (("evaluate", "eszsl", "--on", "toyworld", "--set", " =1"), "expected name=value"),
+        (("evaluate", "eszsl", "--on", "toyworld", "--set", "alpha="), "expected name=value"),
         (("evaluate", "eszsl", "--on", "toyworld", "--splits", "9"), "has no split 9; there are 0, 1, 2"),
         (("evaluate", "eszsl", "--on", "ucf101-50-50"), "needs --features DIR"),
         (("evaluate", "contrast", "--on", "toyworld"), "does localization, and toyworld asks for recognition"),
@@ -341,20 +344,32 @@ def test_faults_of_a_users_method_are_told_with_their_line(tmp_path, body, said)
     assert found.exit_code == 1 and said.format(file=file) in " ".join(found.output.split())
 
 
-def test_a_changed_file_of_a_method_is_noticed(tmp_path):
-    """A report holds the hash of a user's file, so rerun tells when it is not the same code."""
+def test_a_method_in_a_file_is_run_again_when_it_is_the_same(tmp_path):
+    """With leave, rerun repeats a user's method, from any folder; when the file has changed it does not run it."""
     file, out = tmp_path / "mine.py", tmp_path / "r.json"
     file.write_text(OWN_METHOD)
     assert gerund("evaluate", f"{file}:Mine", "--on", "toyworld", "--splits", "0", "--out", out, "-q").exit_code == 0
+    content = json.loads(out.read_text())
+    assert content["method"]["file_sha256"] == hashlib.sha256(OWN_METHOD.encode()).hexdigest()
+    same = gerund("rerun", out, "-q", "--allow-code")
+    assert same.exit_code == 0 and "the same" in same.output, same.output
     file.write_text(OWN_METHOD + "\n# changed\n")
-    found = gerund("rerun", out, "-q")
-    assert found.exit_code == 1 and "file_sha256" in found.output
+    found = gerund("rerun", out, "-q", "--allow-code")
+    assert found.exit_code == 2 and "is not the code that was run then" in " ".join(found.output.split())
+
+
+def test_a_file_is_named_by_its_whole_path(tmp_path, monkeypatch):
+    """A method given by a relative path is found again from another folder."""
+    (tmp_path / "mine.py").write_text(OWN_METHOD)
+    monkeypatch.chdir(tmp_path)
+    assert gerund("evaluate", "mine.py:Mine", "--on", "toyworld", "--splits", "0", "--out", "r.json").exit_code == 0
+    assert json.loads((tmp_path / "r.json").read_text())["request"]["method"] == f"{tmp_path / 'mine.py'}:Mine"
 
 
 def test_reports_of_other_formats_and_damaged_ones_are_refused(tmp_path, toy_report):
     """A report of another version, or without its splits, is an error with what to do."""
     content = json.loads(toy_report[0].read_text())
-    for change, said in (({"report_format": 1}, "evaluate again"), ({"splits": 3}, "it lacks splits")):
+    for change, said in (({"report_format": 1}, "evaluate again"), ({"splits": 3}, "got `int` - at `$.splits`")):
         path = tmp_path / "r.json"
         path.write_text(json.dumps(content | change))
         found = gerund("report", path)

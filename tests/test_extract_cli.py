@@ -269,6 +269,25 @@ def test_the_chunks_of_gap():
     assert [window.spans.tolist() for window in windows] == [[[0, 8]], [[8, 16]]]
 
 
+class Rounded:
+    """A video of 20 frames a second whose times are a little less than they should be, as after rounding."""
+
+    num_frames, duration_s = 40, 2.0
+
+    def __init__(self, less_s):
+        self.times_s = np.arange(40) / 20 - less_s
+
+    def frames_at(self, times_s):
+        return np.searchsorted(self.times_s, times_s, side="right") - 1
+
+
+@pytest.mark.parametrize(("less_s", "first"), [(0.0, 5), (5e-7, 5), (2e-6, 6)])
+def test_shares_begin_with_a_frame_that_rounding_has_moved(less_s, first):
+    """A share begins with the frame that is half a microsecond early, and not with one that is two."""
+    spans = np.concatenate([window.spans for window in Sampling(rate_hz=4.0).windows(Rounded(less_s))])
+    assert spans[1:, 0].tolist() == [first + 5 * k for k in range(7)]
+
+
 def test_the_mean_of_a_stride(videos):
     """With mean, every frame of a chunk counts: chunks of 12 that are 8 red and 4 blue, then 4 blue and 8 green."""
     track = extract(Video(videos / "c.mp4"), Sampling(stride=12, mean=True).of(Frames()), dense=True)

@@ -134,6 +134,13 @@ def test_reading_by_time_gives_the_frame_on_screen(name, painted_file):
     np.testing.assert_array_equal(by_time.times_s, video.times_s[picks])
 
 
+def test_a_moment_that_rounding_has_moved_is_still_that_of_its_frame(painted_file):
+    """Half a microsecond before a frame begins is taken for its beginning; two microseconds are not."""
+    video = Video(painted_file("gif"))
+    assert video.frames_at(video.times_s - 5e-7).tolist() == list(range(40))
+    assert video.frames_at(video.times_s[1:] - 2e-6).tolist() == list(range(39))
+
+
 def test_times_outside_the_video_give_its_ends(painted_file):
     """Moments before the start and after the end give the first and the last frame."""
     assert Video(painted_file("gif")).frames_at([-5.0, 1e6]).tolist() == [0, 39]

@@ -73,7 +73,7 @@ def test_another_class_is_refused(fitted, tmp_path):
         load(tmp_path, method=other, texts=WORLD.texts)
     content = json.loads((tmp_path / "method.json").read_text())
     (tmp_path / "method.json").write_text(json.dumps({**content, "method": "os:system"}))
-    with pytest.raises(UsageError, match="not gerund's own"):
+    with pytest.raises(UsageError, match="not one of gerund's own"):
         load(tmp_path, texts=WORLD.texts)
 
 
@@ -122,3 +122,28 @@ def test_a_method_of_ones_own_is_loaded_with_its_class(tmp_path):
     assert found.factor == 2.5 and found.learned.tolist() == [1.0, 2.0]
     with pytest.raises(UsageError, match=r"method=\.\.\."):
         load(tmp_path)
+
+
+class Half:
+    """Has learned, and could not be taken up."""
+
+    def state(self):
+        return {"learned": np.ones(1)}
+
+
+def test_what_could_not_be_taken_up_is_not_saved(tmp_path):
+    """A method needs both halves, and settings that JSON can hold; else nothing is written."""
+    with pytest.raises(UsageError, match="cannot be kept"):
+        save(Half(), tmp_path / "new")
+    mine = OfAUser({1, 2})
+    mine.learned = np.ones(1)
+    with pytest.raises(UsageError, match="OfAUser cannot be saved"):
+        save(mine, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_where_it_computes_is_said_when_it_is_loaded(tmp_path):
+    """The device is no part of what was saved; other arguments that it had not are passed over."""
+    save(METHODS["dem"].fit(WORLD.train, WORLD.seen), tmp_path)
+    found = load(tmp_path, texts=WORLD.texts, device="cuda:7", rows=WORLD.rows, elsewhere=1)
+    assert found.device == "cuda:7" and not hasattr(found, "rows")

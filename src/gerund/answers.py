@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gerund.errors import UsageError
@@ -57,7 +57,7 @@ class Classification:
     model: str
     actions: tuple[ActionScore, ...]
     time_error_s: float = 0.0
-    num_frames: int = 0
+    num_frames: int = field(default=0, compare=False)  # 0 where only a track was asked about
 
     def __post_init__(self) -> None:
         if not self.actions:
@@ -111,7 +111,7 @@ class Location:
     model: str
     segments: Segments
     time_error_s: float = 0.0
-    num_frames: int = 0
+    num_frames: int = field(default=0, compare=False)  # 0 where only a track was asked about
 
     def __post_init__(self) -> None:
         _require_seconds(self.duration_s, self.time_error_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +16,7 @@ from gerund.printing import echo
 from gerund.writing import check_folder, check_outputs, is_stdout, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gerund.bench.runs.report import Report
     from gerund.bench.runs.request import Request
@@ -111,7 +111,7 @@ def evaluate(
 
     with errors_to_exit():
         request = Request(
-            method=method,
+            method=_method(method),
             benchmark=on,
             features=_absolute(features),
             train_features=_absolute(train_features),
@@ -184,7 +184,7 @@ def train(
 
     with errors_to_exit():
         request = Request(
-            method=method,
+            method=_method(method),
             benchmark=on,
             features=_absolute(features),
             train_features=_absolute(train_features),
@@ -214,25 +214,36 @@ def train(
 def rerun(
     report: Annotated[Path, typer.Argument(metavar="REPORT", help="A report that 'gerund evaluate --out' wrote.")],
     out: OutFile = None,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Run the Python file that the report names, if it is unchanged.")
+    ] = False,
     device: Device = "auto",
     threads: Threads = 0,
     engine: EngineName = "auto",
     precision: PrecisionName = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Run again what a report reports, and compare every figure. The exit status is 1 when one differs."""
-    from gerund.bench.runs.report import Report, differences
-    from gerund.bench.runs.request import Request
+    """Run again what a report reports, and compare every figure. The exit status is 1 when one differs.
+
+    A report is data: a method in a file of somebody's own is run with --allow-code only, and nothing is fetched from
+    the model hub because a report names it.
+    """
+    from gerund.bench.runs.evaluate import repeat
+    from gerund.bench.runs.proving import differences, new_figures
+    from gerund.bench.runs.rendering import shown
+    from gerund.bench.runs.report import Report
 
     with errors_to_exit():
         before = Report.read(report)
         _check_report_file(out)
         check_outputs([out, out and _answers_of(out)], [report, _answers_of(report)])
-        request = replace(Request(**before.content["request"]), device=device)
-        after = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
+        load = _loader(device, threads, engine, precision)
+        after = _running(partial(repeat, before, allow_code=allow_code, device=device), out, load, quiet=quiet)
         _write(after, out, None, None, quiet=True)
         found = differences(before, after)
-        echo("\n".join(found) if found else f"the same: {len(before.content['splits'])} splits, every figure")
+        same = f"the same: {len(before.data.splits)} splits, every figure"
+        echo("\n".join(map(shown, found)) if found else same)
+        _tell_new(new_figures(before, after))
         if found:
             raise typer.Exit(1)
 
@@ -248,28 +259,39 @@ def report(
 ) -> None:
     """Show a report; with --recompute, prove its figures from the saved answers."""
     from gerund.bench.runs.assembly import find_protocol
+    from gerund.bench.runs.proving import recompute as compute_again
     from gerund.bench.runs.report import Report
-    from gerund.bench.runs.report import recompute as compute_again
 
     with errors_to_exit():
         read = Report.read(report)
         check_outputs([markdown, html], [report, _answers_of(report)])
         _write(read, None, markdown, html, quiet=False)
         if recompute:
-            benchmark = find_protocol(read.content["benchmark"]["name"], read.content["seed"])
+            benchmark = find_protocol(read.data.benchmark.name, read.data.seed)
             found = compute_again(read, report.parent, benchmark)
-            count = sum(len(figures) for figures in found.values())
-            echo(f"recomputed from {read.content['predictions']['file']}: {count} figures, all the same")
+            count = sum(len(figures) for figures in found.figures.values())
+            echo(f"recomputed from {read.data.predictions.file}: {count} figures, all the same")
+            _tell_new(found.new)
+
+
+def _tell_new(names: Sequence[str]) -> None:
+    if names:
+        echo(f"not in the report, so not compared: {', '.join(names)}")
 
 
 def _run(request: Request, out: Path | None, load: Callable[[str], Encoder], *, quiet: bool) -> Report:
     from gerund.bench.runs.evaluate import evaluate as evaluate_request
+
+    return _running(partial(evaluate_request, request), out, load, quiet=quiet)
+
+
+def _running(run: Callable[..., Report], out: Path | None, load: Callable[[str], Encoder], *, quiet: bool) -> Report:
     from gerund.terminal import Watcher
 
     answers = _answers_of(out) if out else None
     with Watcher(quiet=quiet) as watcher:
         tell = _teller(watcher, quiet=quiet)
-        return evaluate_request(request, load_encoder=load, answers=answers, command=sys.argv, progress=tell)
+        return run(load_encoder=load, answers=answers, command=sys.argv, progress=tell)
 
 
 def _teller(watcher: Watcher, *, quiet: bool) -> Callable[[str], None]:
@@ -319,6 +341,14 @@ def _answers_of(report: Path) -> Path:
 def _absolute(path: str) -> str:
     """A path that means the same from another folder; a report keeps it."""
     return str(Path(path).absolute()) if path else ""
+
+
+def _method(given: str) -> str:
+    """A method's name; a file is named so that it is the same one from another folder."""
+    from gerund.methods.own import names_file
+
+    file, _, name = given.rpartition(":")
+    return f"{_absolute(file)}:{name}" if names_file(given) else given
 
 
 def _names(given: str) -> list[str]:

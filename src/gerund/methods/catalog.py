@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import inspect
 import math
-import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+import gerund
 from gerund.errors import GerundError, UsageError
 from gerund.methods.learner import NOT_SETTINGS
+from gerund.methods.own import names_file, run_file
 
-_OWN = "gerund_method_"
-"""Begins the names of modules that are a user's file."""
 _TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -36,6 +35,7 @@ class MethodCard:
         task: ``"recognition"`` or ``"localization"``.
         settings: those that make this name of a class that has several.
         paper: arguments of the class's ``paper`` that give this method's published settings.
+        sha256: of the user's file that it is in; ``""`` for gerund's own.
     """
 
     name: str
@@ -44,6 +44,15 @@ class MethodCard:
     task: str = "recognition"
     settings: tuple[tuple[str, Any], ...] = ()
     paper: tuple[tuple[str, Any], ...] = ()
+    sha256: str = ""
+
+    def load(self) -> Any:
+        """Its class.
+
+        Raises:
+            UsageError: it needs PyTorch, which is not here; or its file is no longer the one that was found.
+        """
+        return class_of(self.home, self.sha256)
 
 
 METHODS = (
@@ -91,18 +100,23 @@ METHODS = (
 )
 
 
-def find_method(name: str) -> MethodCard:
-    """The card of a method, or of a class in a Python file given as ``file.py:Class``.
+def find_method(name: str, sha256: str = "") -> MethodCard:
+    """The card of a method, or of a class in a Python file given as ``file.py:Class``, which is run.
+
+    Args:
+        name: as a person gave it.
+        sha256: what the file must have; ``""`` for any.
 
     Raises:
-        UsageError: there is no such method, file or class.
+        UsageError: there is no such method, file or class, or it is another file.
     """
     for card in METHODS:
         if card.name == name:
             return card
-    if ".py:" in name:
-        task = "localization" if hasattr(class_of(name), "locate") else "recognition"
-        return MethodCard(Path(name.rpartition(":")[0]).stem, name, "from a file", task=task)
+    if names_file(name):
+        path = Path(name.rpartition(":")[0])
+        card = MethodCard(path.stem, name, "from a file", sha256=run_file(path, sha256).sha256)
+        return replace(card, task="localization" if hasattr(card.load(), "locate") else "recognition")
     near = get_close_matches(name, [card.name for card in METHODS], n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise UsageError(
@@ -123,7 +137,7 @@ def make_method(card: MethodCard, parts: dict[str, Any], settings: dict[str, Any
     Raises:
         UsageError: it needs a part that is not there, has no such setting, or no published ones.
     """
-    made = class_of(card.home)
+    made = card.load()
     taken = inspect.signature(made).parameters
     settings = {name: _checked(card, name, value, taken) for name, value in settings.items()}
     given = {name: part for name, part in parts.items() if name in taken} | dict(card.settings)
@@ -169,21 +183,47 @@ def errors_of(method: Any, doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except (GerundError, MemoryError):
+    except GerundError:
         raise
     except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        home = inspect.getsourcefile(type(method))
-        place = next((frame for frame in reversed(frames) if frame.filename == home), frames[-1])
-        raise GerundError(
-            f"{type(method).__name__}.{doing} fails in {place.filename}, line {place.lineno}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+        place = _place(error, inspect.getsourcefile(type(method)))
+        raise GerundError(f"{type(method).__name__}.{doing} fails in {place}: {in_words(error)}") from error
+
+
+@contextmanager
+def errors_while(doing: str) -> Iterator[None]:
+    """Turns what goes wrong while something is done into one line that says where: in a user's file if in any.
+
+    Raises:
+        GerundError: something fails in a way that gerund did not foresee, or ends the process.
+    """
+    try:
+        yield
+    except GerundError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise GerundError(f"{doing} fails in {_place(error)}: {in_words(error)}") from error
+
+
+def in_words(error: BaseException) -> str:
+    """An error's type and what it says, on one line."""
+    return ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())]))
+
+
+def _place(error: BaseException, home: str | None = None) -> str:
+    """File and line of the last frame in the file `home`, else in a file of a user's, else in gerund's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = str(Path(gerund.__file__).parent)
+    libraries = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+    mine = [frame for frame in frames if frame.filename == home]
+    mine = mine or [frame for frame in frames if not frame.filename.startswith((ours, "<", *libraries))]
+    mine = mine or [frame for frame in frames if frame.filename.startswith(ours)] or list(frames)
+    return f"{mine[-1].filename}, line {mine[-1].lineno}"
 
 
 def takes(card: MethodCard, setting: str) -> bool:
     """True when a method's constructor has an argument of that name."""
-    return setting in inspect.signature(class_of(card.home)).parameters
+    return setting in inspect.signature(card.load()).parameters
 
 
 def describe_method(method: Any) -> dict[str, Any]:
@@ -194,34 +234,51 @@ def describe_method(method: Any) -> dict[str, Any]:
     protocol = "class-transductive" if getattr(method, "class_names_at_fit", False) else "inductive"
     if getattr(method, "training_free", False):
         protocol = "training-free"
-    card = {"settings": _settings_of(method), "protocol": protocol, "compat": getattr(method, "compat", "") or ""}
-    if type(method).__module__.startswith(_OWN):
-        source = Path(inspect.getsourcefile(type(method)) or "")
-        card["file_sha256"] = hashlib.sha256(source.read_bytes()).hexdigest()
-    return card
+    return {"settings": _settings_of(method), "protocol": protocol, "compat": str(getattr(method, "compat", "") or "")}
 
 
 def _settings_of(method: Any) -> dict[str, Any]:
-    found = {}
-    for name in inspect.signature(type(method)).parameters:
-        if name in NOT_SETTINGS:
-            continue
-        value = getattr(method, name, None)
-        plain = isinstance(value, str | int | float | bool | list | tuple | dict | None)
-        found[name] = value if plain else getattr(value, "fingerprint", type(value).__name__)
-    return found
+    names = [name for name in inspect.signature(type(method)).parameters if name not in NOT_SETTINGS]
+    return {name: plain(getattr(method, name, None)) for name in names}
 
 
-@cache
-def class_of(home: str) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: what is no number, text, list or mapping by its fingerprint or the name of its type.
+
+    Numbers that JSON has not are written as text.
+
+    Example:
+        >>> plain({"a": (1, float("-inf")), "b": np.float32(0.5), "c": object()})
+        {'a': [1, '-inf'], 'b': 0.5, 'c': 'object'}
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Mapping):
+        return {plain(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, float):
+        return str(value)
+    return str(value) if isinstance(value, Path) else str(getattr(value, "fingerprint", type(value).__name__))
+
+
+def class_of(home: str, sha256: str = "") -> Any:
     """The class at ``module:Class`` or ``file.py:Class``; a file is run once.
+
+    Args:
+        home: as a card or a person says it, never as a file's content does.
+        sha256: what the file must have; ``""`` for any.
 
     Raises:
         UsageError: it is not there, or needs PyTorch, which is not here.
     """
     module, _, name = home.rpartition(":")
-    if module.endswith(".py"):
-        loaded = _run_file(Path(module))
+    if names_file(home):
+        loaded: Any = run_file(Path(module), sha256).module
     else:
         try:
             loaded = import_module(module)
@@ -232,19 +289,3 @@ def class_of(home: str) -> Any:
     if not hasattr(loaded, name):
         raise UsageError(f"{module} has no class {name!r}")
     return getattr(loaded, name)
-
-
-def _run_file(path: Path) -> Any:
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file; give a method as file.py:Class")
-    name = f"{_OWN}{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path}: not a Python file")
-    loaded = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses look their module up by name
-    try:
-        spec.loader.exec_module(loaded)
-    except Exception as error:
-        del sys.modules[name]
-        raise UsageError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
-    return loaded

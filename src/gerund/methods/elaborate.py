@@ -25,6 +25,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gerund.assets import hub_folder
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
 from gerund.methods.bilinear import LOSSES
@@ -295,7 +296,10 @@ class Elaborate:
 
         Raises:
             UsageError: it was learned with another BERT, word table or object vocabulary, or with other settings.
+            AssetError: its BERT is one of the model hub, not the default one, and not here.
         """
+        if self.text == "bert" and self.bert != type(self).bert and not Path(self.bert).is_dir():
+            hub_folder(str(self.bert), fetch=False)  # what a saved method names is looked for here, not on the network
         first = state.get("video.linear.weight", np.zeros((0, 0), np.float32))
         network = self._build(first.shape[1])
         if not np.array_equal(state.get(_BUILT_ON, ()), self._built_on(network)):

@@ -206,7 +206,10 @@ class BertBackbone(nn.Module):
             raise AssetError(
                 f"{folder}: has neither tokenizer.json nor vocab.txt; add the one that belongs to the BERT"
             )
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise AssetError(f"{folder}: its tokenizer cannot be read; {error}") from error
         if len(self._tokenizer) > sizes.vocab_size:
             raise AssetError(
                 f"{folder}: {len(self._tokenizer)} tokens in the vocabulary, {sizes.vocab_size} in the model; they do "

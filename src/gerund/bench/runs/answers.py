@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
+import math
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.errors import UsageError
+from gerund.methods.catalog import in_words
 from gerund.metrics.accuracy import harmonic_mean, mean_class_accuracy, top_k
 from gerund.metrics.calibration import brier, expected_calibration_error
 from gerund.metrics.detection import Variant, mean_average_precision
 from gerund.metrics.generalised import ausuc, seen_unseen_accuracy
 from gerund.metrics.segments import Annotations, Detections
-from gerund.reading import open_arrays, parse_json
 from gerund.types import FloatArray, IntArray
 from gerund.writing import whole_file
 
 _VARIANTS: dict[str, Variant] = {"t3al": "t3al", "gap": "gap"}
 """Whose rules of scoring segments a compat switch of a protocol means."""
+_LARGEST_BYTES = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def _measure_generalised(answer: RecognitionAnswers, free: frozenset[str]) -> di
         "H at the best bias (an oracle)": 100 * curve.oracle_harmonic,
     }
     kept = np.isin(labels, [place for place, name in enumerate(answer.classes) if name in free]) | is_seen[labels]
-    if kept.any() and not is_seen[labels[kept]].all():
+    if not is_seen[labels[kept]].all():
         alone = seen_unseen_accuracy(scores[kept], labels[kept], is_seen)
         found["unseen, overlap-free"] = 100 * alone.unseen
         found["H, overlap-free"] = 100 * alone.harmonic
@@ -181,28 +185,69 @@ def load_answers(path: Path) -> list[Answers]:
     """Reads what `save_answers` wrote.
 
     Raises:
-        UsageError: the file is something else.
+        UsageError: the file is something else, or what it says does not go together.
     """
     try:
-        with open_arrays(path) as saved:
-            heads = parse_json(saved["heads"].tobytes())
-            return [_load(head, number, saved) for number, head in enumerate(heads)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: expected the answers that a report was made from; {error}") from error
+        with zipfile.ZipFile(path) as archive:
+            heads = msgspec.json.decode(_array(archive, "heads", np.uint8).tobytes(), type=list[_Head])
+            return [_load(head, number, archive) for number, head in enumerate(heads)]
+    except Exception as error:  # a damaged file fails in as many ways as the format has parts
+        raise UsageError(f"{path}: expected the answers that a report was made from; {in_words(error)}") from error
 
 
-def _load(head: dict[str, Any], number: int, saved: Any) -> Answers:
-    classes = tuple(head["classes"])
-    if head["kind"] == "localization":
-        truth = tuple((v, s, e, label) for v, s, e, label in head["truth"])
-        found = tuple((v, s, e, label, score) for v, s, e, label, score in head["found"])
-        return LocalizationAnswers(head["split"], head["paper"], classes, truth, found)
-    arrays = {name: saved[f"{number}/{name}"] for name in ("labels", "is_seen", "scores")}
+class _RecognitionHead(msgspec.Struct, tag_field="kind", tag="recognition"):
+    split: str
+    paper: str
+    classes: tuple[str, ...]
+    videos: tuple[str, ...]
+    logit_scale: float
+
+
+class _LocalizationHead(msgspec.Struct, tag_field="kind", tag="localization"):
+    split: str
+    paper: str
+    classes: tuple[str, ...]
+    truth: tuple[tuple[str, float, float, str], ...]
+    found: tuple[tuple[str, float, float, str, float], ...]
+
+
+_Head = _RecognitionHead | _LocalizationHead
+
+
+def _load(head: _Head, number: int, archive: zipfile.ZipFile) -> Answers:
+    if isinstance(head, _LocalizationHead):
+        return LocalizationAnswers(head.split, head.paper, head.classes, head.truth, head.found)
+    videos, classes = len(head.videos), len(head.classes)
+    scores = _array(archive, f"{number}/scores", np.float32, (videos, classes))
+    labels = _array(archive, f"{number}/labels", np.int64, (videos,))
+    is_seen = _array(archive, f"{number}/is_seen", np.bool_, (classes,))
+    if not np.isfinite(scores).all() or (videos and not 0 <= labels.min() <= labels.max() < classes):
+        raise ValueError(f"the scores of split {head.split} are not finite, or a label is none of its classes")
+    if head.logit_scale < 0:
+        raise ValueError(f"the logit scale of split {head.split} is {head.logit_scale}")
     return RecognitionAnswers(
-        split=head["split"],
-        paper=head["paper"],
-        videos=tuple(head["videos"]),
-        classes=classes,
-        logit_scale=head["logit_scale"],
-        **arrays,
+        head.split, head.paper, head.videos, labels, head.classes, is_seen, scores, head.logit_scale
     )
+
+
+def _array(archive: zipfile.ZipFile, name: str, dtype: type[np.generic], shape: tuple[int, ...] = ()) -> Any:
+    """An array of the file, of a known type and shape, so that no more is read than there can be.
+
+    Raises:
+        ValueError: it is of another type or shape.
+    """
+    with archive.open(f"{name}.npy") as file:
+        read = np.lib.format.read_array_header_1_0
+        if np.lib.format.read_magic(file) != (1, 0):
+            read = np.lib.format.read_array_header_2_0
+        there, is_fortran, kind = read(file)
+        wanted = shape or (there if len(there) == 1 else (0,))
+        if there != wanted or kind != dtype or is_fortran:
+            raise ValueError(f"{name} is {kind} {there}, expected {dtype.__name__} {wanted}")
+        count = math.prod(wanted) * kind.itemsize
+        if count > _LARGEST_BYTES:
+            raise ValueError(f"{name} has {count} bytes, more than {_LARGEST_BYTES >> 30} GiB")
+        content = file.read(count)
+    if len(content) != count:
+        raise ValueError(f"{name} ends after {len(content)} of {count} bytes")
+    return np.frombuffer(content, dtype).reshape(wanted)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gerund.assets import MODELS, hub_folder
 from gerund.bench.datasets import read_listing
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.benchmarks import find_benchmark
@@ -16,7 +17,7 @@ from gerund.bench.runs.request import Request
 from gerund.bench.runs.toyworld import TOYWORLDS
 from gerund.encoders.base import Encoder
 from gerund.encoders.table import VectorTable
-from gerund.errors import UsageError
+from gerund.errors import AssetError, UsageError
 from gerund.features import open_features
 from gerund.features.importers import read_objects
 from gerund.methods.catalog import MethodCard, find_method, make_method, takes
@@ -73,13 +74,21 @@ class Assembly:
         }
 
 
-def assemble(request: Request, load_encoder: LoadEncoder) -> Assembly:
+def assemble(
+    request: Request, load_encoder: LoadEncoder, *, file_sha256: str = "", from_report: bool = False
+) -> Assembly:
     """Finds all that a request names.
+
+    Args:
+        request: what was asked for.
+        load_encoder: gives a model by its name.
+        file_sha256: what the file of a method must have; ``""`` where a person named it.
+        from_report: nobody typed the request, so that what it names is not fetched from the model hub.
 
     Raises:
         UsageError: something does not exist, or does not fit together.
     """
-    card = find_method(request.method)
+    card = find_method(request.method, file_sha256)
     parts: dict[str, Any] = {}
     if request.benchmark in TOYWORLDS:
         world, benchmark = TOYWORLDS[request.benchmark](request.seed or 0)
@@ -92,8 +101,13 @@ def assemble(request: Request, load_encoder: LoadEncoder) -> Assembly:
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
     needs_model = takes(card, "encoder") or (takes(card, "texts") and not {"texts"} & {*parts, *request.vectors})
     if request.model or needs_model:
-        parts["encoder"] = load_encoder(request.model or str(material.test_features.describe()["encoder"]))
+        name = request.model or str(material.test_features.describe()["encoder"])
+        if from_report or not request.model:
+            _require_here(name)
+        parts["encoder"] = load_encoder(name)
         parts.setdefault("texts", parts["encoder"])
+    for name in request.settings.get("bert", ()) if from_report else ():
+        _require_here(str(name))
     if request.texts and takes(card, "descriptions"):
         parts["descriptions"] = _descriptions(card, request.texts)
     for name, place in request.vectors.items():
@@ -124,6 +138,23 @@ def require_one_encoder(material: Material) -> None:
                 f"training features have {name} {train.get(name)}, test features {test.get(name)}; extract both with "
                 "the same encoder and sampling"
             )
+
+
+def _require_here(name: str) -> None:
+    """Refuses a model of the hub that features or a report name, unless it is on this machine already.
+
+    Raises:
+        UsageError: it would have to be fetched.
+    """
+    if "/" not in name or Path(name).exists() or name in {card.name for card in MODELS}:
+        return
+    try:
+        hub_folder(name, fetch=False)
+    except AssetError as error:
+        raise UsageError(
+            f"the texts are to be those of {name}, which is not on this machine. Only a file says so, so it is not "
+            f"fetched: name it yourself, by 'gerund evaluate --model {name}' or 'gerund models get {name}'"
+        ) from error
 
 
 def _descriptions(card: MethodCard, texts: str) -> Any:

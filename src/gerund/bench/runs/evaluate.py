@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from gerund.bench.runs.learning import Progress, SplitRun, train
 from gerund.bench.runs.report import Report, make_report
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.run import run
+from gerund.bench.runs.schema import requested
 from gerund.bench.runs.trained import keep, take_up
 from gerund.errors import GerundError, UsageError
+from gerund.methods.catalog import errors_while
+from gerund.methods.own import names_file
 
 
 class RunStoppedError(GerundError):
@@ -31,9 +35,7 @@ class RunStoppedError(GerundError):
 
     def __init__(self, report: Report, cause: BaseException) -> None:
         self.report, self.cause = report, cause
-        super().__init__(
-            f"stopped after {len(report.content['splits'])} splits, which are kept: {str(cause) or 'interrupted'}"
-        )
+        super().__init__(f"stopped after {len(report.data.splits)} splits, which are kept: {_why(cause)}")
 
 
 def evaluate(
@@ -43,6 +45,7 @@ def evaluate(
     answers: Path | None = None,
     command: Sequence[str] = (),
     progress: Progress | None = None,
+    repeating: Report | None = None,
 ) -> Report:
     """Runs what was asked for.
 
@@ -52,9 +55,11 @@ def evaluate(
         answers: where the answers are saved.
         command: what was typed, for the report.
         progress: told what is being done.
+        repeating: the report that the request was read from, see `repeat`; its method's file must be the same.
 
     Raises:
         UsageError: something named does not exist, or does not fit together.
+        GerundError: the first split fails.
         RunStoppedError: a later split failed, or the user interrupted it; it has the report of the finished ones.
     """
     if request.predictions:
@@ -63,14 +68,17 @@ def evaluate(
         raise UsageError("a trained method has its settings (--trained); leave --set and --paper out")
     for name in request.trained_on:
         find_dataset(name)
-    found = assemble(request, load_encoder)
+    file_sha256 = repeating.data.method.file_sha256 if repeating else ""
+    found = assemble(request, load_encoder, file_sha256=file_sha256, from_report=repeating is not None)
     material, folder = found.material, Path(request.trained)
 
     def fitted(split: Split) -> tuple[Any, tuple[str, ...]]:
         return take_up(folder, found.card, found.parts, split, material.test_features)
 
     first = next((s for s in found.benchmark.splits if not request.splits or s.name in request.splits), None)
-    probe = fitted(first)[0] if request.trained and first else found.probe()
+    with errors_while(f"making {found.card.name}"):  # now, and not when all is done
+        probe = fitted(first)[0] if request.trained and first else found.probe()
+        texts = found.texts_card(probe)
     if not request.trained and not getattr(probe, "training_free", False):
         require_one_encoder(material)
     done, stopped = _finished(
@@ -83,6 +91,7 @@ def evaluate(
             seed=request.seed or 0,
             allow_missing=request.allow_missing,
             fitted=fitted if request.trained else None,
+            shared=found.parts.values(),
             progress=progress,
         )
     )
@@ -93,17 +102,48 @@ def evaluate(
         method=found.card.name,
         trained=request.trained,
         features=features,
-        texts=found.texts_card(probe),
+        texts=texts,
         trained_on=_trained_on(request, features),
         same_actions=always_together(material.test),
         request=request.to_dict(),
         predictions=answers,
         seed=request.seed or 0,
         command=command,
+        file_sha256=found.card.sha256,
+        stopped="" if stopped is None else _why(stopped),
     )
     if stopped is not None:
         raise RunStoppedError(report, stopped) from stopped
     return report
+
+
+def repeat(report: Report, *, allow_code: bool = False, device: str = "auto", **settings: Any) -> Report:
+    """Runs again what a report reports.
+
+    Args:
+        report: as read; it may come from anybody.
+        allow_code: run the Python file that the report names, if it is the same to the byte.
+        device: where methods learn.
+        settings: of `evaluate`.
+
+    Raises:
+        UsageError: the report names a file that may not be run, or cannot be verified.
+    """
+    request = replace(requested(report.data), device=device)
+    if names_file(request.method) and not request.predictions:
+        file = Path(request.method.rpartition(":")[0]).absolute()
+        if not allow_code:
+            raise UsageError(
+                f"the report's method is code in {file}, which running it again would run. Look at that file; "
+                "--allow-code runs it, if it is still the one that the report was made with"
+            )
+        if not report.data.method.file_sha256:
+            raise UsageError(f"the report does not say which {file} it was made with, so that cannot be verified")
+    return evaluate(request, repeating=report, **settings)
+
+
+def _why(cause: BaseException) -> str:
+    return str(cause) or "interrupted"
 
 
 def _finished(runs: Iterable[SplitRun]) -> tuple[list[SplitRun], BaseException | None]:
@@ -141,21 +181,28 @@ def train_and_save(
         raise UsageError(f"{found.card.name} is training-free; evaluate it as it is")
     require_one_encoder(found.material)
     splits = {split.name: split for split in found.benchmark.splits}
-    written = []
-    for done, method in train(
-        found.benchmark,
-        found.make,
-        found.material,
-        folder=folder,
-        splits=request.splits or None,
-        choices=request.settings,
-        seed=request.seed or 0,
-        allow_missing=request.allow_missing,
-        progress=progress,
-    ):
-        place = folder / f"split-{done.name}"
-        keep(method, place, found.benchmark, splits[done.name], found.material.train_features)
-        written.append(place)
+    written: list[Path] = []
+    try:
+        for done, method in train(
+            found.benchmark,
+            found.make,
+            found.material,
+            folder=folder,
+            shared=found.parts.values(),
+            splits=request.splits or None,
+            choices=request.settings,
+            seed=request.seed or 0,
+            allow_missing=request.allow_missing,
+            progress=progress,
+        ):
+            place = folder / f"split-{done.name}"
+            keep(method, place, found.benchmark, splits[done.name], found.material.train_features)
+            written.append(place)
+    except GerundError as error:
+        if not written:
+            raise
+        kept = ", ".join(map(str, written))
+        raise GerundError(f"stopped after {len(written)} splits, which are kept ({kept}): {error}") from error
     return written
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from gerund.bench.datasets.listing import ListedVideo
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import Task, tasks
 from gerund.bench.runs.answers import Answers
+from gerund.bench.runs.asking import ask_scores
 from gerund.bench.runs.material import Material, Present, examples, space
 from gerund.errors import GerundError, UsageError
 from gerund.examples import Examples
-from gerund.methods.catalog import errors_of
+from gerund.methods.catalog import errors_of, errors_while, in_words
 from gerund.text.classes import ClassSpace
 
 Progress = Callable[[str], None]
@@ -72,6 +73,7 @@ class Learning:
         seed: of held-out classes.
         allow_missing: leave out listed videos that have no features, and count them, instead of refusing.
         folder: methods with an attribute ``folder`` keep checkpoints and a log in one of their own in it.
+        shared: what methods are built on, such as an encoder: it learns nothing, so it is not copied with them.
         progress: told what is being done.
     """
 
@@ -86,11 +88,12 @@ class Learning:
         seed: int = 0,
         allow_missing: bool = False,
         folder: Path | None = None,
+        shared: Collection[Any] = (),
         progress: Progress | None = None,
     ) -> None:
         self._benchmark, self._make, self._material = benchmark, make, material
         self._choices, self._held_out, self._seed = choices or {}, held_out, seed
-        self._present, self._folder = Present(material, allow_missing), folder
+        self._present, self._folder, self._shared = Present(material, allow_missing), folder, tuple(shared)
         self._say = progress or (lambda words: None)
         self._key: object = None
         self._fitted: tuple[Any, dict[str, Any], dict[str, float]] = (None, {}, {})
@@ -123,19 +126,30 @@ class Learning:
             self._say(f"split {split.name}: {len(split.seen) - len(seen)} seen classes have no training video here")
         done.num_train = len(train)
         others = tuple(sorted(split.unseen + split.validation)) if getattr(probe, "class_names_at_fit", False) else ()
-        key = (tuple(video.video for video in train), seen, others)
+        key = (tuple(video.video for video in train), split.seen, others)
         if key != self._key:
             self._key, self._fitted = key, (self._fit(train, seen, others, done), done.settings, done.held_out)
         method, done.settings, done.held_out = self._fitted
-        if self._is_shared(split):
-            method = copy.deepcopy(method)  # what it takes up while it answers for one split must not reach another
+        if self._is_shared(split):  # what it takes up while it answers for one split must not reach another
+            copied = self._copy(method)
+            method = copied[0] if copied else self._fit_with(done.settings, train, seen, others, done)
         if task.validation and hasattr(method, "choose"):
             validation = self._present.only(task.validation, "validation", done.missing)
             self._say(f"split {split.name}: choosing by {len(validation)} videos of validation classes")
             names, features = split.validation, self._material.test_features
             asked = examples(self._benchmark, validation, names, features, self._material)
-            return method.choose(asked, space(names, self._material))
+            with errors_of(method, "choose"):
+                return method.choose(asked, space(names, self._material))
         return method
+
+    def _copy(self, method: Any) -> list[Any]:
+        """A method with all that it has learned, over the same parts; nothing where it holds what cannot be copied."""
+        parts = [part for part in getattr(method, "__dict__", {}).values() if hasattr(part, "fingerprint")]
+        try:
+            return [copy.deepcopy(method, {id(part): part for part in (*self._shared, *parts)})]
+        except Exception as error:
+            self._say(f"{type(method).__name__} cannot be copied ({in_words(error)}); it learns anew for each split")
+            return []
 
     def _is_shared(self, split: Split) -> bool:
         return sum(other.seen == split.seen for other in self._benchmark.splits) > 1
@@ -150,8 +164,18 @@ class Learning:
         if any(len(values) > 1 for values in self._choices.values()):
             settings = self._compare(train, seen, done)
         self._say(f"fitting on {len(train)} videos of {len(seen)} classes")
-        method = self._make(**settings)
         done.settings = settings
+        return self._fit_with(settings, train, seen, others, done)
+
+    def _fit_with(
+        self,
+        settings: Mapping[str, Any],
+        train: tuple[ListedVideo, ...],
+        seen: tuple[str, ...],
+        others: tuple[str, ...],
+        done: SplitRun,
+    ) -> Any:
+        method = self._make(**settings)
         if self._folder and hasattr(method, "folder"):
             method.folder = self._folder / f"training-{done.name}"
         return fit(method, self._examples(train, seen), space(seen + others, self._material))
@@ -170,8 +194,7 @@ class Learning:
             method = self._make(**settings)
             extra = held if getattr(method, "class_names_at_fit", False) else ()
             fitted = fit(method, self._examples(learnt, kept), space(kept + extra, self._material))
-            with errors_of(fitted, "score"):
-                scores = fitted.score(asked.inputs, space(held, self._material))
+            scores = ask_scores(fitted, asked.inputs, space(held, self._material))
             accuracy = float((scores.argmax(axis=1) == asked.labels).mean())
             done.held_out[str(settings)] = accuracy
             if accuracy > best_accuracy:
@@ -207,7 +230,9 @@ def train(
     learning = Learning(benchmark, make, material, **settings)
     for task in select(benchmark, material, splits):
         done = SplitRun(task.split.name)
-        yield done, learning.method(task, done)
+        with errors_while(f"split {done.name}"):
+            method = learning.method(task, done)
+        yield done, method
 
 
 def select(benchmark: Benchmark, material: Material, splits: Sequence[str] | None) -> list[Task]:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from gerund.bench.protocols.published import MARKS
+from gerund.bench.runs.schema import Figure, ReportData
 
-Content = Mapping[str, Any]
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
+"""Characters that move a cursor or turn text round; a report's words are data, and none of them needs one."""
 
 
-def as_text(content: Content) -> str:
+def as_text(report: ReportData) -> str:
     """For a terminal."""
-    return "\n\n".join(_text_block(block) for block in _blocks(content)) + "\n"
+    return "\n\n".join(_text_block(block) for block in _blocks(report)) + "\n"
 
 
-def as_markdown(content: Content) -> str:
+def as_markdown(report: ReportData) -> str:
     """For a README or a paper's supplement."""
-    return "\n\n".join(_markdown_block(block) for block in _blocks(content)) + "\n"
+    return "\n\n".join(_markdown_block(block) for block in _blocks(report)) + "\n"
 
 
-def as_html(content: Content) -> str:
+def as_html(report: ReportData) -> str:
     """One page that needs nothing but itself."""
-    title = escape(_title(content))
-    body = "\n".join(_html_block(block) for block in _blocks(content))
+    title = escape(shown(_title(report)))
+    body = "\n".join(_html_block(block) for block in _blocks(report))
     return f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n{_STYLE}\n{body}\n</html>\n'
 
 
@@ -39,119 +42,119 @@ class _Block:
     rows: tuple[tuple[str, ...], ...] = ()
 
 
-def _title(content: Content) -> str:
-    return f"{content['method']['name']} on {content['benchmark']['name']}"
+def _title(report: ReportData) -> str:
+    return f"{report.method.name} on {report.benchmark.name}"
 
 
-def _blocks(content: Content) -> list[_Block]:
-    return [
-        _Block(_title(content), _heading_lines(content)),
-        _results_block(content),
-        _splits_block(content),
-        *_published_blocks(content),
-        _Block("What it rests on", _card_lines(content)),
+def _blocks(report: ReportData) -> list[_Block]:
+    blocks = [
+        _Block(_title(report), _heading_lines(report)),
+        _results_block(report),
+        _splits_block(report),
+        *_published_blocks(report),
+        _Block("What it rests on", _card_lines(report)),
     ]
+    return [_shown(block) for block in blocks]
 
 
-def _heading_lines(content: Content) -> tuple[str, ...]:
-    benchmark, method = content["benchmark"], content["method"]
-    num_run = len(content["splits"])
+def _heading_lines(report: ReportData) -> tuple[str, ...]:
+    benchmark, method, splits = report.benchmark, report.method, report.splits
     lines = [
-        f"{benchmark['task']}; {num_run} of {benchmark['num_splits']} splits; {method.get('protocol', 'inductive')}; "
-        f"protocol {benchmark['sha256'][:12]}"
+        f"{benchmark.task}; {len(splits)} of {benchmark.num_splits} splits; {method.protocol}; "
+        f"protocol {benchmark.sha256[:12]}"
     ]
-    switches = [switch for switch in (benchmark["compat"], method.get("compat")) if switch]
-    lines.append(f"compat: {', '.join(switches) if switches else 'none'}")
+    lines.append(f"compat: {', '.join(filter(None, [benchmark.compat, method.compat])) or 'none'}")
     sides = {"train": "training", "validation": "validation", "test": "test"}
-    missing = {side: sum(split["missing"].get(side, 0) for split in content["splits"]) for side in sides}
+    missing = {side: sum(split.missing.get(side, 0) for split in splits) for side in sides}
     lacking = [f"{count} {sides[side]} videos" for side, count in missing.items() if count]
-    if num_run < benchmark["num_splits"]:
-        lacking.append(f"{benchmark['num_splits'] - num_run} splits")
+    if len(splits) < benchmark.num_splits:
+        lacking.append(f"{benchmark.num_splits - len(splits)} splits")
     if lacking:
         lines.append(f"NOT the whole benchmark: without {' and '.join(lacking)}; not comparable with published figures")
-    if any(split["batch_independent"] is False for split in content["splits"]):
+    if report.stopped:
+        lines.append(f"stopped: {report.stopped}")
+    if any(split.batch_independent is False for split in splits):
         lines.append("answers depend on which videos are asked together: not a result for single videos")
     return tuple(lines)
 
 
-def _results_block(content: Content) -> _Block:
+def _results_block(report: ReportData) -> _Block:
     header = ("metric (%)", "mean", "std (population)", "std (sample)", "splits")
     rows = []
-    for name, of in content["summary"].items():
-        sample = "-" if of["sample_std"] is None else f"{of['sample_std']:.2f}"
-        population = "-" if of["num_splits"] == 1 else f"{of['population_std']:.2f}"
-        rows.append((name, f"{of['mean']:.2f}", population, sample, str(of["num_splits"])))
+    for name, of in report.summary.items():
+        sample = "-" if of.sample_std is None else f"{of.sample_std:.2f}"
+        population = "-" if of.num_splits == 1 else f"{of.population_std:.2f}"
+        rows.append((name, f"{of.mean:.2f}", population, sample, str(of.num_splits)))
     return _Block("Results", header=header, rows=tuple(rows))
 
 
-def _splits_block(content: Content) -> _Block:
-    names = list(content["summary"])
+def _splits_block(report: ReportData) -> _Block:
+    names = list(report.summary)
     header = ("split", *names, "train", "test", "overlap-free classes", "wall s", "cpu s")
     rows = []
-    for split in content["splits"]:
-        free = split["overlap_free"]
-        figures = [f"{split['metrics'][name]:.2f}" if name in split["metrics"] else "-" for name in names]
-        shared = f"{free['num_classes']} of {free['of']}" if free else "not checked"
-        counts = [str(split["num_train"]), str(split["num_test"]), shared]
-        rows.append((split["name"], *figures, *counts, f"{split['wall_s']:.1f}", f"{split['cpu_s']:.1f}"))
+    for split in report.splits:
+        free = split.overlap_free
+        figures = [f"{split.metrics[name]:.2f}" if name in split.metrics else "-" for name in names]
+        shared = f"{free.num_classes} of {free.of}" if free.of else "not checked"
+        counts = [str(split.num_train), str(split.num_test), shared]
+        rows.append((split.name, *figures, *counts, f"{split.wall_s:.1f}", f"{split.cpu_s:.1f}"))
     return _Block("Splits", header=header, rows=tuple(rows))
 
 
-def _published_blocks(content: Content) -> list[_Block]:
-    if not content["published"]:
+def _published_blocks(report: ReportData) -> list[_Block]:
+    if not report.published:
         return []
-    names = list(dict.fromkeys(name for row in content["published"] for name in row["metrics"]))
+    names = list(dict.fromkeys(name for row in report.published for name in row.metrics))
     header = ("published", *names, "source", "known from", "note")
     rows = []
-    for row in content["published"]:
-        figures = [_with_spread(row["metrics"].get(name)) for name in names]
-        known = "; ".join(MARKS[mark.strip()] for mark in row["mark"].split(","))
-        rows.append((row["method"], *figures, row["source"], known, row["note"]))
-    ours = [
-        _with_spread((content["summary"][name]["mean"], _spread_of(content["summary"][name])))
-        if name in content["summary"]
-        else "-"
-        for name in names
-    ]
-    rows.insert(0, (f"this run: {content['method']['name']}", *ours, "", "", ""))
+    for row in report.published:
+        figures = [_with_spread(row.metrics.get(name)) for name in names]
+        marks = [mark.strip() for mark in row.mark.split(",")]
+        known = "; ".join(MARKS.get(mark, mark) for mark in marks)
+        rows.append((row.method, *figures, row.source, known, row.note))
+    ours = [_with_spread(_mean_and_spread(report.summary.get(name))) for name in names]
+    rows.insert(0, (f"this run: {report.method.name}", *ours, "", "", ""))
     return [_Block("Beside published figures", header=header, rows=tuple(rows))]
 
 
-def _spread_of(summary: Mapping[str, Any]) -> float | None:
-    return summary["population_std"] if summary["num_splits"] > 1 else None
+def _mean_and_spread(figure: Figure | None) -> tuple[float, float | None] | None:
+    if figure is None:
+        return None
+    return figure.mean, figure.population_std if figure.num_splits > 1 else None
 
 
-def _with_spread(figure: Sequence[float | None] | None) -> str:
-    if not figure:
+def _with_spread(figure: tuple[float, float | None] | None) -> str:
+    if figure is None:
         return "-"
     mean, spread = figure
     return f"{mean:.1f}" if spread is None else f"{mean:.1f} ± {spread:.1f}"
 
 
-def _card_lines(content: Content) -> tuple[str, ...]:
-    texts = {key: value for key, value in content["texts"].items() if key != "of"}
-    chosen = [f"split {split['name']}: {split['settings']}" for split in content["splits"] if split["held_out"]]
+def _card_lines(report: ReportData) -> tuple[str, ...]:
+    texts = {key: value for key, value in report.texts.items() if key != "of"}
+    chosen = [f"split {split.name}: {split.settings}" for split in report.splits if split.held_out]
     card = {
-        "method settings": content["method"].get("settings") or "defaults",
+        "method settings": report.method.settings or "defaults",
+        **({"method's file": f"sha256 {report.method.file_sha256}"} if report.method.file_sha256 else {}),
         "chosen on held-out seen classes": "; ".join(chosen) or "nothing",
-        "features": content["features"],
+        "features": report.features,
         "class texts": texts,
-        "overlap checked against": _checked_against(content),
-        "seed": content["seed"],
-        "versions": content["environment"]["versions"],
-        "machine": f"{content['environment']['machine']}, Python {content['environment']['python']}",
-        "protocol's source": content["benchmark"]["source"],
-        "protocol's note": content["benchmark"]["note"] or "-",
-        "command": " ".join(content["command"]) or "-",
-        "predictions": content["predictions"].get("file", "not saved"),
+        "overlap checked against": _checked_against(report),
+        "seed": report.seed,
+        "versions": report.environment.versions,
+        "machine": f"{report.environment.machine}, Python {report.environment.python}",
+        "protocol's source": report.benchmark.source,
+        "protocol's note": report.benchmark.note or "-",
+        "command": " ".join(report.command) or "-",
+        "predictions": report.predictions.file or "not saved",
     }
     return tuple(f"{name}: {_plain(value)}" for name, value in card.items())
 
 
-def _checked_against(content: Content) -> str:
-    if not any(split["overlap_free"] for split in content["splits"]):
+def _checked_against(report: ReportData) -> str:
+    if not any(split.overlap_free.of for split in report.splits):
         return "nothing: it is not known what the features were trained on (--trained-on)"
-    others = [*content["trained_on"], *(["a method trained elsewhere"] if content["request"].get("trained") else [])]
+    others = [*report.trained_on, *(["a method trained elsewhere"] if report.request.get("trained") else [])]
     return ", ".join(["the seen classes", *others])
 
 
@@ -159,6 +162,18 @@ def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
     return str(value)
+
+
+def shown(text: str) -> str:
+    """A text on one line, without characters that would act on whatever shows it."""
+    return _UNSEEN.sub("\ufffd", text)
+
+
+def _shown(block: _Block) -> _Block:
+    def clean(texts: Sequence[str]) -> tuple[str, ...]:
+        return tuple(map(shown, texts))
+
+    return _Block(shown(block.title), clean(block.lines), clean(block.header), tuple(map(clean, block.rows)))
 
 
 def _text_block(block: _Block) -> str:
@@ -172,12 +187,13 @@ def _text_block(block: _Block) -> str:
 
 
 def _markdown_block(block: _Block) -> str:
-    parts = [f"## {block.title}"]
+    parts = [f"## {escape(block.title, quote=False)}"]
     if block.lines:
-        parts.append("\n".join(f"- {line}" for line in block.lines))
+        parts.append("\n".join(f"- {escape(line, quote=False)}" for line in block.lines))
     if block.header:
         lines = [block.header, tuple("---" for _ in block.header), *block.rows]
-        parts.append("\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines))
+        cells = [[escape(cell, quote=False).replace("|", "\\|") for cell in row] for row in lines]
+        parts.append("\n".join("| " + " | ".join(row) + " |" for row in cells))
     return "\n\n".join(parts)
 
 

@@ -39,6 +39,9 @@ class Request:
         truth: files with the annotations of each split, instead of the lists in `data`.
         seed: of the order of questions and of held-out classes; where given, also of methods that have one.
         device: where methods learn: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        UsageError: a setting says where a method computes or writes, which is not for a request to say.
     """
 
     method: str
@@ -63,6 +66,12 @@ class Request:
     seed: int | None = None
     device: str = "auto"
 
+    def __post_init__(self) -> None:
+        if wrong := sorted(NOT_SETTINGS & set(self.settings)):
+            raise UsageError(f"--set {wrong[0]}: {wrong[0]} is no setting of a method; it has an option of its own")
+        if lacking := [name for name, values in self.settings.items() if not values]:
+            raise UsageError(f"--set {lacking[0]}: expected {lacking[0]}=value")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for a report."""
         return asdict(self)
@@ -83,8 +92,6 @@ def parse_settings(given: Sequence[str]) -> dict[str, list[Any]]:
         name, equals, values = item.partition("=")
         if not equals or not name.strip() or not values:
             raise UsageError(f"--set {item}: expected name=value, or name=value,value to choose among")
-        if name.strip() in NOT_SETTINGS:
-            raise UsageError(f"--set {item}: {name.strip()} is no setting of a method; it has an option of its own")
         found[name.strip()] = [_value(value.strip()) for value in values.split(",")]
     return found
 

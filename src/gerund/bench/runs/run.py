@@ -8,7 +8,7 @@ every figure is computed from that.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,15 @@ import numpy as np
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import Paper, Task
 from gerund.bench.runs.answers import Answers, LocalizationAnswers, RecognitionAnswers
+from gerund.bench.runs.asking import ask_scores, ask_segments, logit_scale_of
 from gerund.bench.runs.learning import Learning, Make, Progress, SplitRun, select
 from gerund.bench.runs.material import Material, Present, inputs, space
 from gerund.errors import UsageError
 from gerund.examples import Inputs
-from gerund.methods.base import Localizer, Recognizer
-from gerund.methods.catalog import describe_method, errors_of
+from gerund.methods.base import Localizer
+from gerund.methods.catalog import describe_method, errors_while
 from gerund.text.classes import ClassSpace
-from gerund.types import FloatArray, IntArray
+from gerund.types import IntArray
 
 _BATCH = 256
 _PROBES = 3
@@ -40,6 +41,7 @@ def run(
     seed: int = 0,
     allow_missing: bool = False,
     fitted: Callable[[Split], tuple[Any, tuple[str, ...]]] | None = None,
+    shared: Collection[Any] = (),
     progress: Progress | None = None,
 ) -> Iterator[SplitRun]:
     """Runs a method over the splits of a benchmark, one after the other.
@@ -55,6 +57,7 @@ def run(
         seed: of held-out classes and of the order in which test videos are asked.
         allow_missing: leave out listed videos that have no features, and count them, instead of refusing.
         fitted: gives for a split a method that has learned elsewhere, and the classes it has learned from.
+        shared: what methods are built on, see `Learning`.
         progress: told what is being done.
 
     Yields:
@@ -62,6 +65,7 @@ def run(
 
     Raises:
         UsageError: a split is unknown, features are missing, or there is nothing left to train on or to ask.
+        GerundError: the method fails, in whatever way.
     """
     say = progress or (lambda words: None)
     learning = Learning(
@@ -72,20 +76,22 @@ def run(
         held_out=held_out,
         seed=seed,
         allow_missing=allow_missing,
+        shared=shared,
         progress=progress,
     )
     present = Present(material, allow_missing)
     ready = [_prepare(benchmark, task, present) for task in select(benchmark, material, splits)]
     for task, papers, done in ready:
         wall_s, cpu_s = time.perf_counter(), time.process_time()
-        if fitted:
-            method, done.trained_on = fitted(task.split)
-        else:
-            method = learning.method(task, done)
-        done.used = describe_method(method)
-        for paper in papers:
-            say(f"split {done.name}: {len(paper.videos)} videos among {len(paper.candidates)} classes")
-            done.answers.append(_ask(benchmark, task, paper, method, material, seed, done))
+        with errors_while(f"split {done.name}"):
+            if fitted:
+                method, done.trained_on = fitted(task.split)
+            else:
+                method = learning.method(task, done)
+            done.used = describe_method(method)
+            for paper in papers:
+                say(f"split {done.name}: {len(paper.videos)} videos among {len(paper.candidates)} classes")
+                done.answers.append(_ask(benchmark, task, paper, method, material, seed, done))
         done.wall_s, done.cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
         yield done
 
@@ -116,10 +122,10 @@ def _ask(
     for start in range(0, len(order), _BATCH):
         some = asked[start : start + _BATCH]
         batch = Inputs(list(some), some.objects)  # a plain list: no other video can be reached from it
-        answers = _scores(method, batch, classes)
+        answers = ask_scores(method, batch, classes)
         scores[order[start : start + _BATCH]] = answers
         if start == 0:
-            alone = [_scores(method, batch.take([place]), classes)[0] for place in range(min(_PROBES, len(batch)))]
+            alone = [ask_scores(method, batch.take([place]), classes)[0] for place in range(min(_PROBES, len(batch)))]
             same = np.allclose(alone, answers[: len(alone)], rtol=1e-3, atol=1e-4 * np.abs(answers).max())
             done.batch_independent = bool(same) and done.batch_independent is not False
     places = {name: place for place, name in enumerate(paper.candidates)}
@@ -131,20 +137,8 @@ def _ask(
         classes=paper.candidates,
         is_seen=np.array([name in task.split.seen for name in paper.candidates]),
         scores=scores,
-        logit_scale=getattr(method, "logit_scale", 0.0),
+        logit_scale=logit_scale_of(method),
     )
-
-
-def _scores(method: Recognizer, batch: Inputs, classes: ClassSpace) -> FloatArray:
-    with errors_of(method, "score"):
-        answers = np.asarray(method.score(batch, classes), np.float32)
-    finite = bool(np.isfinite(answers).all())
-    if answers.shape != (len(batch), len(classes)) or not finite:
-        raise UsageError(
-            f"{type(method).__name__}.score must give finite numbers [{len(batch)}, {len(classes)}], got "
-            f"{answers.shape}{'' if finite else ' with NaN or infinity'}"
-        )
-    return answers
 
 
 def _ask_when(
@@ -160,11 +154,7 @@ def _ask_when(
     found: list[tuple[str, float, float, str, float]] = []
     for place, track in zip(order, asked, strict=True):
         video = paper.videos[int(place)].video
-        with errors_of(method, "locate"):
-            segments = method.locate(track, classes)
-        for item in segments:
-            if item.action not in labels:
-                raise UsageError(f"{type(method).__name__}.locate answered {item.action!r}, which was not asked about")
+        for item in ask_segments(method, track, classes):
             found.append((video, item.start_s, item.end_s, labels[item.action], item.score))
     truth = [(v.video, *action) for v in paper.videos for action in benchmark.truth(v, paper.candidates)]
     return LocalizationAnswers(task.split.name, paper.name, paper.candidates, tuple(truth), tuple(found))

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.runs.material import Features
 from gerund.errors import UsageError
 from gerund.methods import saved
-from gerund.methods.catalog import MethodCard, class_of
-from gerund.reading import parse_json
+from gerund.methods.catalog import MethodCard
 from gerund.text.similar import same_names
 from gerund.writing import write_text
 
 _LESSON = "lesson.json"
+_LARGEST_BYTES = 1 << 24
 
 
-@dataclass(frozen=True)
-class Lesson:
+class Lesson(msgspec.Struct, frozen=True):
     """What a method has learned from.
 
     Attributes:
@@ -42,7 +42,7 @@ def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features
     """Writes a fitted method and its lesson."""
     saved.save(method, folder)
     lesson = Lesson(benchmark.name, benchmark.sha256, split.name, split.seen, str(features.describe()["fingerprint"]))
-    write_text(folder / _LESSON, json.dumps(asdict(lesson), indent=1) + "\n")
+    write_text(folder / _LESSON, json.dumps(msgspec.to_builtins(lesson), ensure_ascii=False, indent=1) + "\n")
 
 
 def take_up(
@@ -62,7 +62,7 @@ def take_up(
     """
     own = folder / f"split-{split.name}"
     place = own if own.is_dir() else folder
-    method = saved.load(place, method=class_of(card.home), **parts)
+    method = saved.load(place, method=card.load(), **parts)
     for name, value in card.settings:
         if getattr(method, name) != value:
             raise UsageError(f"{place} holds a method with {name} {getattr(method, name)!r}, not {card.name}")
@@ -85,9 +85,10 @@ def take_up(
 def _read(folder: Path) -> Lesson:
     path = folder / _LESSON
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
-        return Lesson(**{**content, "classes": tuple(content["classes"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise ValueError(f"more than {_LARGEST_BYTES >> 20} MiB")
+        return msgspec.json.decode(path.read_bytes(), type=Lesson)
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
             f"{path}: it is not known what this method has learned from; train it again ({error})"
         ) from error

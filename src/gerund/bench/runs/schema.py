@@ -1,0 +1,215 @@
+"""What a report holds, field by field with its type: the one place that says what the JSON of a report looks like.
+
+A report is data that may come from anybody. It is read with a bound on its size, every field is checked for its type,
+and what does not fit is told in one line with the name of the field. Fields that a later gerund adds have a default, so
+that older reports of the same format stay readable; fields that this one does not know are passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from gerund.bench.runs.request import Request
+from gerund.errors import UsageError
+
+FORMAT = 2
+"""Counts up when a report of before can no longer be read."""
+_LARGEST_BYTES = 1 << 26
+_SHOWN_CHARACTERS = 60
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Protocol(msgspec.Struct, frozen=True):
+    """The benchmark: its name, its hash, and what tells a reader what that is."""
+
+    name: str
+    task: str
+    sha256: str
+    train_on: str
+    test_on: str
+    num_splits: Count
+    tious: list[float]
+    compat: str
+    source: str
+    note: str
+
+
+class MethodUsed(msgspec.Struct, frozen=True):
+    """The method: what was the same on every split.
+
+    Attributes:
+        name: what a person called it.
+        settings: as plain data.
+        protocol: inductive, class-transductive, training-free or found elsewhere.
+        compat: its switch, ``""`` for none.
+        file_sha256: of the user's file that it was run from; ``""`` for gerund's own.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    protocol: str = "inductive"
+    compat: str = ""
+    file_sha256: str = ""
+
+
+class OverlapFree(msgspec.Struct, frozen=True):
+    """Unseen classes that share no name with a trained one; `of` is 0 where nothing was known to check against."""
+
+    names: list[str] = msgspec.field(default_factory=list)
+    num_classes: Count = 0
+    of: Count = 0
+
+
+class SplitResult(msgspec.Struct, frozen=True):
+    """One split: its figures in percent, and what they rest on."""
+
+    name: str
+    metrics: dict[str, float]
+    overlap_free: OverlapFree
+    num_train: Count
+    num_test: Count
+    missing: dict[str, Count]
+    settings: dict[str, Any]
+    held_out: dict[str, float]
+    trained_on_classes: list[str]
+    batch_independent: bool | None
+    wall_s: Seconds
+    cpu_s: Seconds
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One metric over the splits that have it; `sample_std` is None where there is one."""
+
+    mean: float
+    population_std: float
+    sample_std: float | None
+    num_splits: Count
+
+
+class PublishedRow(msgspec.Struct, frozen=True):
+    """A row of somebody else's table: mean and spread of each metric, and how it is known."""
+
+    benchmark: str
+    method: str
+    metrics: dict[str, tuple[float, float | None]]
+    source: str
+    mark: str
+    note: str
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """What a time or a rounding difference may depend on."""
+
+    versions: dict[str, str]
+    python: str
+    machine: str
+
+
+class SavedAnswers(msgspec.Struct, frozen=True):
+    """The file of answers beside the report; both ``""`` where none was kept."""
+
+    file: str = ""
+    sha256: str = ""
+
+
+class ReportData(msgspec.Struct, frozen=True):
+    """All of a report.
+
+    Attributes:
+        features: what is said of the training and the test features.
+        texts: what stood for the classes: ``kind``, ``fingerprint``, and the texts ``of`` each class.
+        trained_on: data sets that the encoder has learned the labels of.
+        same_actions: pairs of classes that are always annotated together.
+        summary: every metric over the splits.
+        command: what was typed.
+        request: what was asked for; `requested` makes it one again.
+        stopped: why there are not all splits; ``""`` where nothing went wrong.
+    """
+
+    report_format: int
+    benchmark: Protocol
+    method: MethodUsed
+    features: dict[str, Any]
+    texts: dict[str, Any]
+    trained_on: list[str]
+    same_actions: list[tuple[str, str]]
+    seed: Count
+    unit: str
+    splits: list[SplitResult]
+    summary: dict[str, Figure]
+    published: list[PublishedRow]
+    environment: Environment
+    command: list[str]
+    request: dict[str, Any]
+    predictions: SavedAnswers
+    stopped: str = ""
+
+
+class _Head(msgspec.Struct):
+    report_format: Any = None
+
+
+def read_report(path: Path) -> ReportData:
+    """A report from a file.
+
+    Raises:
+        UsageError: it is none, or damaged, or of another format; the field is named.
+    """
+    text = b""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LARGEST_BYTES + 1)
+        if len(text) > _LARGEST_BYTES:
+            raise UsageError(f"{path}: larger than any report ({_LARGEST_BYTES >> 20} MiB)")
+        found = msgspec.json.decode(text, type=_Head).report_format
+        if found != FORMAT or isinstance(found, bool):
+            shown = repr(found)[:_SHOWN_CHARACTERS] if isinstance(found, int | str) else "none"
+            raise UsageError(
+                f"{path}: expected a report of format {FORMAT} as 'gerund evaluate --out' writes it, and its "
+                f"report_format is {shown}; evaluate again if another version of gerund wrote this one"
+            )
+        return msgspec.json.decode(text, type=ReportData)
+    except UsageError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{path}: expected a report as 'gerund evaluate --out' writes it; {_in_words(error, text)}"
+        ) from error
+
+
+def requested(report: ReportData) -> Request:
+    """What was asked for, so that it can be asked again.
+
+    Raises:
+        UsageError: it is not what this gerund can be asked.
+    """
+    strange = sorted(set(report.request) - set(Request.__dataclass_fields__))
+    if strange:
+        raise UsageError(
+            f"the report's request has {strange[0]!r}, which this gerund does not know, so it cannot be run again"
+        )
+    try:
+        return msgspec.convert(report.request, Request)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the report's request cannot be run again: {error}") from error
+
+
+def _in_words(error: Exception, text: bytes) -> str:
+    """What is wrong with a file; where it is no JSON, in which line."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    place = re.search(r"\(byte (\d+)\)", str(error))
+    if not place:
+        return str(error)
+    at = int(place[1])
+    line = text[text.rfind(b"\n", 0, at) + 1 : at + _SHOWN_CHARACTERS].split(b"\n")[0]
+    shown = "".join(c if c.isprintable() else "?" for c in line.decode("utf-8", "replace"))[:_SHOWN_CHARACTERS]
+    return f"{error}, in line {text.count(chr(10).encode(), 0, at) + 1}: {shown.strip()}"

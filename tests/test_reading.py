@@ -99,6 +99,7 @@ LYING = {
     "huge": npy((1 << 40,)),
     "product": npy((1 << 32, 1 << 32)),
     "words": npy((), "<U1000000000"),
+    "few wide": npy((900,), "<U100000", bytes(1000)),
     "void": npy((1 << 40,), "|V0"),
     "negative": npy((-1, -4), data=bytes(16)),
     "short": npy((5,), data=bytes(16)),

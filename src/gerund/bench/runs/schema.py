@@ -168,7 +168,7 @@ def read_report(path: Path) -> ReportData:
         if len(text) > _LARGEST_BYTES:
             raise UsageError(f"{path}: larger than any report ({_LARGEST_BYTES >> 20} MiB)")
         found = msgspec.json.decode(text, type=_Head).report_format
-        if found != FORMAT or isinstance(found, bool):
+        if found != FORMAT:
             shown = repr(found)[:_SHOWN_CHARACTERS] if isinstance(found, int | str) else "none"
             raise UsageError(
                 f"{path}: expected a report of format {FORMAT} as 'gerund evaluate --out' writes it, and its "

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .drawing import draw, room_of
+from .mutations import faults_of, files_of
 from .reach import Reach, test_files
 from .scratch import Scratch, prepare
 from .summary import read_equivalent, report
@@ -38,7 +39,7 @@ def settings_of(arguments: Sequence[str]) -> argparse.Namespace:
         "--only", action="append", default=[], metavar="ROOM_OR_FILE", help="under src/gerund; repeatable"
     )
     parser.add_argument(
-        "--id", action="append", default=[], help="only the drawn fault with this short name; repeatable"
+        "--id", action="append", default=[], help="this fault, drawn or not, by its short name; repeatable"
     )
     parser.add_argument(
         "--tests", action="append", default=[], metavar="WORD", help="only test files with this in their path"
@@ -98,11 +99,10 @@ def read_results(path: Path) -> dict[str, dict[str, Any]]:
 def main(arguments: Sequence[str]) -> int:
     """Draws, tries, reports."""
     settings = settings_of(arguments)
-    faults = [
-        fault
-        for fault in draw(ROOT, settings.count, settings.seed, settings.only)
-        if not settings.id or fault.id in settings.id
-    ]
+    if settings.id:
+        faults = [fault for path in files_of(ROOT) for fault in faults_of(ROOT, path) if fault.id in settings.id]
+    else:
+        faults = draw(ROOT, settings.count, settings.seed, settings.only)
     if settings.list:
         for fault in faults:
             print(f"{fault.id} {fault.path}:{fault.line} {fault.operator}\n  - {fault.old}\n  + {fault.new}")

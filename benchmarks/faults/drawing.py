@@ -6,6 +6,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from .mutations import OPERATORS, Fault, code_lines, faults_of, files_of
@@ -76,17 +77,18 @@ def draw(root: Path, count: int, seed: int, only: Sequence[str] = ()) -> list[Fa
         files[room_of(path)].append(path)
         if not words or path.removeprefix("src/gerund/").startswith(words):
             sources[path] = (root / path).read_bytes()
-    able = {room: [fault for path in paths for fault in faults_of(root, path)] for room, paths in files.items()}
+    rooms = sorted({room_of(path) for path in sources})
+    able = {room: [fault for path in files[room] for fault in faults_of(root, path)] for room in rooms}
     lines = defaultdict(int)
-    for path in {fault.path for found in able.values() for fault in found} & set(sources):
+    for path in sorted({fault.path for found in able.values() for fault in found} & set(sources)):
         lines[room_of(path)] += code_lines(sources[path])
     drawn = list[Fault]()
-    for room, share in shares(dict(sorted(lines.items())), count).items():
+    for room, share in shares(lines, count).items():
         drawn += sequence(able[room], share, random.Random(f"{seed}/{room}"), sources)
     rng = random.Random(f"{seed}/missing")
     for operator in OPERATORS:
         if all(fault.operator != operator for fault in drawn):
             kind = [fault for found in able.values() for fault in found if fault.operator == operator]
-            kind = [fault for fault in kind if fault.path in sources and fault.is_real(sources[fault.path])]
-            drawn += rng.sample(kind, min(1, len(kind)))
+            rng.shuffle(kind)
+            drawn += [*islice((f for f in kind if f.path in sources and f.is_real(sources[f.path])), 1)]
     return drawn

@@ -10,6 +10,7 @@ import compileall
 import contextlib
 import importlib
 import json
+import math
 import os
 import py_compile
 import resource
@@ -32,6 +33,7 @@ HEAVY = (
 )  # fmt: skip
 """What is imported before the first fork: nothing that starts a thread (OpenVINO and ONNX Runtime do)."""
 MEMORY_BYTES = 8 << 30
+PATIENCE = 5
 
 
 def prepare() -> None:
@@ -101,19 +103,25 @@ class Scratch:
             (self.folder / name).mkdir(exist_ok=True)
 
     def run(self, work: Callable[[], Any], limit_s: float) -> Outcome:
-        """Does some work in a fork with the copy on its path; its answer comes back as JSON."""
+        """Does some work in a fork with the copy on its path; its answer comes back as JSON.
+
+        Args:
+            work: what to do.
+            limit_s: processor seconds that it may take; on the clock it may take ``PATIENCE`` times as long, because
+                other work on the machine must not look like an endless loop.
+        """
         answer, log = self.folder / "answer.json", self.folder / "log.txt"
         answer.unlink(missing_ok=True)
         child = os.fork()
         if child == 0:
             try:
-                self._enter(log)
+                self._enter(log, math.ceil(limit_s))
                 answer.write_text(json.dumps(work()))
             except BaseException as error:
                 print(repr(error), flush=True)
                 os._exit(3)
             os._exit(0)
-        deadline, status = time.monotonic() + limit_s, None
+        deadline, status = time.monotonic() + PATIENCE * limit_s, None
         try:
             while status is None and time.monotonic() < deadline:
                 ended, code = os.waitpid(child, os.WNOHANG)
@@ -126,17 +134,18 @@ class Scratch:
                 os.killpg(child, signal.SIGKILL)
             if status is None:
                 os.waitpid(child, 0)
-        if status is None:
+        if status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
             return Outcome("timeout")
         if status != 0 or not answer.is_file():
             return Outcome("died")
         said = json.loads(answer.read_text())
         return Outcome("failed" if said["failed"] else "passed", (said["failed"] or [""])[0], said)
 
-    def _enter(self, log: Path) -> None:
+    def _enter(self, log: Path, limit_s: int) -> None:
         """Makes the fork a process of its own that sees nothing but the copy."""
         os.setsid()
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 5))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

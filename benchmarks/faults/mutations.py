@@ -6,7 +6,7 @@ A fault replaces one piece of text, so that the rest of the file stays as it is,
 * annotations, decorators, ``TYPE_CHECKING`` blocks, ``__main__`` guards, bodies of protocols: nothing runs there, or it
   is the type checker's;
 * ``strict=`` of ``zip``: like an assertion, it speaks of the code itself;
-* ``indent=``: how a file is laid out, not what it says.
+* ``indent=`` and ``repr=``: how something looks, not what it says.
 """
 
 from __future__ import annotations
@@ -408,7 +408,7 @@ class _Finder(ast.NodeVisitor):
         for keyword in node.keywords:
             if keyword.arg in ("axis", "dim"):
                 self.axis(keyword.value)
-            elif keyword.arg != "indent" and not (keyword.arg == "strict" and name == "zip"):
+            elif keyword.arg not in ("indent", "repr") and not (keyword.arg == "strict" and name == "zip"):
                 self.visit(keyword.value)
 
     def axis(self, node: ast.expr) -> None:

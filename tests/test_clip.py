@@ -287,6 +287,21 @@ def test_frames_are_sampled(clip, tmp_path):
     np.testing.assert_allclose(track.vectors[4], alone[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("late_s", [-1e-9, 0, 1e-9])
+def test_rounded_times_do_not_move_the_borders(clip, late_s):
+    """A frame that begins where a quarter of a second does belongs to that quarter, however its time was rounded."""
+
+    class Times:
+        duration_s, num_frames = 3.0, 60
+        times_s = np.arange(60) / 20 + late_s
+
+        def frames_at(self, moments_s):
+            return np.floor(np.asarray(moments_s) * 20 + 1e-6).astype(int)
+
+    windows = clip[2].sample(Times(), dense=True)
+    assert [window.spans.tolist() for window in windows] == [[[5 * k, 5 * k + 5]] for k in range(12)]
+
+
 def test_slow_videos_are_asked_for_each_frame_once(clip, tmp_path):
     """With fewer frames than samples every frame is there once and speaks for itself."""
     from gerund.video.reader import Video

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 import gerund
 from gerund import ClassSpace, Video
 from gerund.assets import MODELS, find_asset, is_here
+from gerund.encoders import conse
 from gerund.encoders.base import unit
 from gerund.encoders.conse import ConseEncoder, carry
+from gerund.encoders.engines import Setup
 from gerund.features import extract
 from gerund.methods.contrast import overlap
 from gerund.types import Segment
@@ -27,6 +29,8 @@ needs_weights = pytest.mark.skipif(
     not all(is_here(find_asset(name)) for name in MODELS[0].assets),
     reason="the default model is not in the cache; run 'gerund models get i3d-minilm'",
 )
+SCORES = DATA / "predictions" / "k400_tsn_100val_scores.npz"
+needs_scores = pytest.mark.skipif(not SCORES.exists(), reason="../shared/data is not here")
 needs_clips = pytest.mark.skipif(not (DATA / "clips.csv").exists(), reason="../shared/data is not here")
 
 
@@ -78,6 +82,62 @@ def test_the_ridge_half_solves_its_least_squares():
     solution = np.linalg.lstsq(stacked, target, rcond=None)[0]
     expected = carry(logits, labels, ridge=None)[0] + solution / np.linalg.norm(solution)
     np.testing.assert_allclose(carry(logits, labels)[0], expected / np.linalg.norm(expected), atol=1e-5)
+
+
+def bare(labels, *, plain=False):
+    """An encoder that has labels and no networks."""
+    found = object.__new__(ConseEncoder)
+    found._plain = plain
+    found.__dict__["_labels"] = labels
+    return found
+
+
+@given(st.integers(0, 2**31))
+def test_hubness_is_half_the_mean_of_the_ten_nearest(seed):
+    """Counted out by loops over all labels; plain ConSE corrects nothing."""
+    rng = np.random.default_rng(seed)
+    labels, classes = random_labels(rng, 30), random_labels(rng, 4)
+    cosines = [sorted((float(name @ label) for label in labels), reverse=True) for name in classes]
+    expected = [sum(row[:10]) / 10 / 2 for row in cosines]
+    np.testing.assert_allclose(bare(labels).hubness(classes), expected, atol=1e-6)
+    assert not bare(labels, plain=True).hubness(classes).any()
+
+
+@pytest.mark.parametrize(
+    ("plain", "dense", "plainly"), [(False, False, False), (False, True, True), (True, False, True)]
+)
+def test_only_one_answer_for_a_whole_video_listens_to_all_scores(plain, dense, plainly):
+    """Where one label is certain ConSE alone gives that label's vector; the ridge solution moves away from it."""
+    labels = random_labels(np.random.default_rng(1), 400)
+    logits = np.full((2, 3, 400), -100, np.float32)
+    logits[..., 7] = 100
+    encoder = bare(labels, plain=plain)
+    encoder.label_logits = lambda frames, *, dense: logits
+    found = encoder.encode_windows(None, dense=dense)
+    assert found.shape == (2, 3, 8)
+    assert np.allclose(found, labels[7], atol=1e-5) == plainly
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["_RIDGE", "_TOP", "_NEIGHBOURS", "_SHORT_SIDE_PX", "_TRAINED_FPS", "_WINDOW_FRAMES", "_WINDOWS", "_CONTEXT_STEPS",
+     "_CHUNK_STEPS", "name", "precision", "texts"],
+)  # fmt: skip
+def test_a_fingerprint_changes_with_everything_in_the_recipe(monkeypatch, setting):
+    """A setting, the arithmetic or a label's text that changes makes another encoder; 32 bits are 32 bits anywhere."""
+
+    def one(name="mine", precision="fp32", engine="openvino", texts=("a", "b")):
+        encoder = bare(None)
+        encoder.name, encoder._setup = name, Setup(engine, precision, "cpu")
+        encoder.__dict__["_label_space"] = ClassSpace(("x", "y"), texts=tuple((text,) for text in texts))
+        return encoder.fingerprint
+
+    before = one()
+    assert one() == before == one(engine="torch")
+    if setting.startswith("_"):
+        monkeypatch.setattr(conse, setting, 99)
+    changed = {"name": "other", "precision": "bf16", "texts": ("a", "c")}
+    assert one(**{setting: changed[setting]} if setting in changed else {}) != before
 
 
 class Lengths:
@@ -145,6 +205,27 @@ def test_strange_actions_are_called_so():
     model = gerund.load()
     actions = ["quantum tunnelling", "stock market falls", "playing guitar", "baking a birthday cake"]
     assert model.unfamiliar(actions) == actions[:2]
+
+
+@needs_weights
+@needs_scores
+def test_the_logit_scale_fits_what_is_left_out(encoder):
+    """With 100 real videos and 100 candidates, half of them left out, half or twice the scale explains less."""
+    data = np.load(SCORES)
+    logits = np.log((data["rgb"] + data["flow"]) / 2 + 1e-8)
+    likelihood = {0.5: [], 1.0: [], 2.0: []}
+    for seed in range(8):
+        order = np.random.default_rng(seed).permutation(400)
+        kept, candidates = np.sort(order[50:]), order[:100]
+        rows = np.flatnonzero(np.isin(data["label"], candidates))
+        labels, classes = encoder._labels[kept], encoder._labels[candidates]
+        known = bare(labels)
+        scores = carry(logits[np.ix_(rows, kept)], labels) @ classes.T - known.hubness(classes)
+        truth = np.argmax(data["label"][rows, None] == candidates, axis=1)
+        for factor, found in likelihood.items():
+            shares = np.exp(factor * known.logit_scale * (scores - scores.max(axis=1, keepdims=True)))
+            found += [*np.log((shares / shares.sum(axis=1, keepdims=True))[np.arange(len(rows)), truth])]
+    assert np.mean(likelihood[1.0]) > max(np.mean(likelihood[0.5]), np.mean(likelihood[2.0]))
 
 
 @needs_weights

@@ -370,6 +370,24 @@ def test_a_changed_split_is_caught(change):
     assert "split 7" in found.detail
 
 
+@pytest.mark.parametrize(("one", "other"), [("seen", "unseen"), ("seen", "validation"), ("unseen", "validation")])
+def test_a_class_on_two_sides_is_caught(one, other):
+    """Whichever two of the three sides share it."""
+    benchmark = find_benchmark("kinetics600-220")
+    altered = copy.copy(benchmark.splits[0])
+    object.__setattr__(altered, other, (getattr(altered, one)[0], *getattr(altered, other)[1:]))
+    damaged = replace(benchmark, splits=(altered, *benchmark.splits[1:]))
+    (check,) = [check for check in check_protocol(damaged) if check.what == "splits"]
+    assert check.state == "failed"
+    assert "its sides share a class" in check.detail
+
+
+def test_only_the_protocol_on_other_videos_says_so():
+    """Figures on Kinetics-600's validation videos are not those of the original, and the protocol's note tells."""
+    notes = {name: find_benchmark(name).note for name in BENCHMARKS if name.startswith("kinetics600-220")}
+    assert {name for name, note in notes.items() if "CLIP-era papers test on" in note} == {"kinetics600-220-val"}
+
+
 def test_a_swapped_class_is_caught_by_hash_and_md5():
     """Two classes changing sides leave sizes and completeness alone; only the fingerprints see it."""
     benchmark = find_benchmark("thumos14-75-25")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import logging
@@ -260,6 +261,7 @@ def test_classes_are_prompted(clip):
     np.testing.assert_allclose(vectors[1], unit(encoder.encode_texts(["a hand", "Goodbye"]).mean(axis=0)), atol=1e-6)
     assert encoder.encode_classes(classes) is vectors
     assert not encoder.hubness(vectors).any()
+    assert encoder.unfamiliar(classes) == []
 
 
 def test_frames_are_sampled(clip, tmp_path):
@@ -402,6 +404,29 @@ def test_other_layouts_give_the_same_vectors(clip, tmp_path, layout):
     np.testing.assert_allclose(other.encode_pictures(ready), encoder.encode_pictures(ready), atol=1e-6)
     np.testing.assert_allclose(other.encode_texts(TEXTS), encoder.encode_texts(TEXTS), atol=1e-6)
     assert other.logit_scale == pytest.approx(encoder.logit_scale)
+
+
+@pytest.mark.parametrize(
+    ("asked", "rule"),
+    [
+        ({"resize_mode": "squash"}, {"short_px": None}),
+        ({"interpolation": "bilinear"}, {"bicubic": False}),
+        ({"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}, {"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)}),
+        ({"resize_mode": "shortest", "interpolation": "bicubic"}, {}),
+    ],
+)
+def test_open_clip_says_how_pictures_are_prepared(clip, tmp_path, asked, rule):
+    """What its configuration asks for is done, and the rest as OpenAI's CLIP does it."""
+    from safetensors.torch import save_file
+
+    _, model, encoder = clip
+    tensors = {name: value.detach() for name, value in hub_to_openai(model.state_dict()).items()}
+    save_file(tensors, tmp_path / "open_clip_model.safetensors")
+    sizes = {"vision_cfg": {"width": 192, "layers": 3}, "text_cfg": {"heads": 2, "width": 128}, "quick_gelu": True}
+    config = {"model_cfg": {"embed_dim": 24, **sizes}, "preprocess_cfg": asked}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    other = ContrastiveEncoder(tmp_path, name="tiny", precision="fp32", threads=1)
+    assert other.pictures == dataclasses.replace(encoder.pictures, **rule)
 
 
 def damaged(folder, target, **files):

@@ -197,6 +197,9 @@ def test_labels_are_their_own_nearest(encoder):
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert ((vectors @ vectors.T).argmax(axis=1) == np.arange(400)).all()
     assert encoder.unfamiliar(space) == []
+    assert encoder.encode_classes(ClassSpace.parse("kinetics400")) is vectors, (
+        "what was just asked is not encoded again"
+    )
 
 
 @needs_weights

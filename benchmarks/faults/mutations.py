@@ -306,7 +306,8 @@ class _Finder(ast.NodeVisitor):
             "str": f'{text} + "?"', "list": f"{text}[1:]", "tuple": f"{text}[1:]", "NDArray": f"{text}[::-1]",
         }  # fmt: skip
         plain = re.split(r"[\[ ]", said)[0] if "|" not in said else ""
-        self.replace("return", node.value, endings.get(plain, "None") if text != "(None)" else "0")
+        new = "None" if text in ("[]", "()") else "0" if text == "(None)" else endings.get(plain, "None")
+        self.replace("return", node.value, new)
         self.visit(node.value)
 
     def visit_Continue(self, node: ast.Continue) -> None:

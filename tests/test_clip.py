@@ -13,7 +13,7 @@ import pytest
 from gerund.encoders.base import Encoder, unit
 from gerund.encoders.contrastive import ContrastiveEncoder
 from gerund.encoders.engines.openvino import has_bf16
-from gerund.encoders.tokenizer import BPE_FILE, TextTokens
+from gerund.encoders.tokenizer import BPE_FILE, TextTokens, count_tokens
 from gerund.errors import AssetError, UsageError
 from gerund.text.classes import ClassSpace
 from gerund.text.descriptions.choosing import TEMPLATES
@@ -232,8 +232,9 @@ def test_cut_texts_equal_the_reference(pair):
     np.testing.assert_array_equal(encoder._tokens([long], truncate=True)[0], kept)
 
 
-def test_vocabulary_files_are_alike(tmp_path):
-    """tokenizer.json, vocab.json with merges.txt and OpenAI's file give the same numbers."""
+def test_vocabulary_files_are_alike(tmp_path, monkeypatch):
+    """tokenizer.json, vocab.json with merges.txt and OpenAI's file, whose end is not used, give equal numbers."""
+    monkeypatch.setattr("gerund.encoders.tokenizer._BPE_MERGES", len(MERGES))
     vocabulary = clip_vocabulary()
     reference = transformers.CLIPTokenizer(vocab=vocabulary, merges=MERGES)
     for kind in ("a", "b", "c"):
@@ -243,12 +244,13 @@ def test_vocabulary_files_are_alike(tmp_path):
     lines = [" ".join(pair) for pair in MERGES]
     (tmp_path / "b" / "merges.txt").write_text("\n".join(["#version: 0.2", *lines, ""]))
     with gzip.open(tmp_path / "c" / BPE_FILE, "wt", encoding="utf-8") as file:
-        file.write("\n".join(["a header", *lines, ""]))
+        file.write("\n".join(["a header", *lines, "k i", "ki ng</w>", ""]))
     texts = [*TEXTS, "they're singing the thing's 1st 名前 🎸", "<|endoftext|> in a text"]
     expected = reference(texts)["input_ids"]
     for kind in ("a", "b", "c"):
         tokens = TextTokens(tmp_path / kind, context=77, vocabulary=len(vocabulary), padded=False)
         assert [row.tolist() for row in tokens(texts)] == expected
+        assert list(map(count_tokens(tmp_path / kind), texts)) == list(map(len, expected))
 
 
 def test_classes_are_prompted(clip):

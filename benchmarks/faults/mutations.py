@@ -139,6 +139,7 @@ class _Finder(ast.NodeVisitor):
         self.scopes: list[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef] = []
         self.reach: tuple[int, int] = (1, 1)
         self.names: tuple[str, ...] = ()
+        self.lambdas = 0
         self.literals = {
             _name(node.targets[0]): node.value
             for node in self.tree.body
@@ -166,7 +167,9 @@ class _Finder(ast.NodeVisitor):
         old, new = (" ".join((before + middle + after).split()) for middle in (self.source[start:end].decode(), text))
         where = ".".join(scope.name for scope in self.scopes)
         line = self.source.count(b"\n", 0, start) + 1
-        at_import = not any(isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef) for scope in self.scopes)
+        at_import = not self.lambdas and not any(
+            isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef) for scope in self.scopes
+        )
         names = (self.names or (self.scopes[-1].name if self.scopes else "",)) if at_import else ()
         self.found.append(Fault(self.path, where, operator, start, end, text, line, old, new, self.reach, names))
 
@@ -320,6 +323,13 @@ class _Finder(ast.NodeVisitor):
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         """Words for people."""
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        outer, self.reach = self.reach, (node.body.lineno, node.body.end_lineno or node.body.lineno)
+        self.lambdas += 1
+        self.visit(node.body)
+        self.lambdas -= 1
+        self.reach = outer
 
     def visit_IfExp(self, node: ast.IfExp) -> None:
         self.replace("branch", node.test, "False")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -101,13 +101,20 @@ class Reach:
         lines = [(fault.path, line) for line in range(fault.reach[0], fault.reach[1] + 1)]
         if fault.names:
             lines = [place for name in fault.names for place in self._uses().get(name, [])] or self._inside(fault.path)
-        found = {test for place in lines for test in self._tests.get(place, ())}
-        return sorted(found, key=lambda test: (_distance(fault.path, test), self._size[test], self.seconds[test], test))
+        return self._nearest(fault.path, {test for place in lines for test in self._tests.get(place, ())})
 
     def near(self, fault: Fault) -> list[str]:
         """For a place that no test is known to run: tests of the same file, nearest first."""
-        found = {test for place in self._inside(fault.path) for test in self._tests[place]}
-        return sorted(found, key=lambda test: (_distance(fault.path, test), self._size[test], self.seconds[test], test))
+        return self._nearest(fault.path, {test for place in self._inside(fault.path) for test in self._tests[place]})
+
+    def _nearest(self, path: str, tests: set[str]) -> list[str]:
+        """The nearest first; the second case of one test comes after the first of every other."""
+        turns: Counter[str] = Counter()
+        keys = {}
+        for test in sorted(tests, key=lambda test: (self._size[test], self.seconds[test], test)):
+            keys[test] = (turns[test.partition("[")[0]], _distance(path, test), len(keys))
+            turns[test.partition("[")[0]] += 1
+        return sorted(keys, key=keys.__getitem__)
 
     def _inside(self, path: str) -> list[tuple[str, int]]:
         return [place for place in self._tests if place[0] == path]

@@ -23,6 +23,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402  only where PyTorch is installed
 
 from gerund.methods.fitting import Group, fit_network, learned, load_learned  # noqa: E402
+from gerund.methods.processes import find_device  # noqa: E402
 
 N, D, E = 23, 6, 3
 PAPER = Schedule(1e-4, warmup_steps=1700, period_steps=17_000, batch=128)
@@ -398,6 +399,31 @@ def test_progress_is_told():
     told = []
     whole_run(progress=lambda *numbers: told.append(numbers))
     assert told[-1][:2] == (12, 12) and told[-1][2] > 0
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "rank", "found"),
+    [
+        (False, "auto", "", "cpu"), (False, "cpu", "1", "cpu"), (True, "cpu", "1", "cpu"), (True, "auto", "", "cuda:0"),
+        (True, "auto", "2", "cuda:2"), (True, "cuda", "1", "cuda:1"), (True, "cuda:3", "1", "cuda:3"),
+    ],
+)  # fmt: skip
+def test_every_process_has_its_own_device(monkeypatch, there, asked, rank, found):
+    """CUDA where it is there; of several processes on a machine each takes, and makes current, the one of its place."""
+    current = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    assert find_device(asked) == torch.device(found)
+    assert current == ([found] if asked in ("auto", "cuda") and there else [])
+
+
+@pytest.mark.parametrize(("asked", "message"), [("gpu", "not one of auto"), ("cuda", "no CUDA"), ("cuda:1", "no CUDA")])
+def test_a_device_that_is_not_there_is_named(monkeypatch, asked, message):
+    """Before anything is computed."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match=message):
+        find_device(asked)
 
 
 def _run_as(rank, port, batch=11):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402  only where PyTorch is installed
 
+from gerund.methods import run_folder  # noqa: E402
 from gerund.methods.fitting import Group, fit_network, learned, load_learned  # noqa: E402
 from gerund.methods.processes import find_device  # noqa: E402
 
@@ -399,6 +401,35 @@ def test_progress_is_told():
     told = []
     whole_run(progress=lambda *numbers: told.append(numbers))
     assert told[-1][:2] == (12, 12) and told[-1][2] > 0
+
+
+def test_tensorboard_is_told_what_the_log_says(tmp_path, monkeypatch):
+    """Where it is installed: every number under its name at its step, and a run that goes on drops what comes again."""
+    made = []
+
+    class SummaryWriter:
+        def __init__(self, folder, purge_step):
+            self.folder, self.purge_step, self.told, self.flushed = folder, purge_step, [], 0
+            made.append(self)
+
+        def add_scalar(self, name, value, step):
+            self.told.append((name, value, step))
+
+        def flush(self):
+            self.flushed += 1
+
+    monkeypatch.setattr(run_folder, "find_spec", lambda name: name == "tensorboard")
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=SummaryWriter))
+    folder = run_folder.RunFolder(tmp_path, {})
+    folder.log([(4, 1, 0.5, 2.0, 3.0, None), (5, 1, 0.25, 1.0, 2.5, 0.75)])
+    folder.log([(6, 2, 0.125, 0.5, 2.0, None)])
+    (board,) = made
+    assert (board.folder, board.purge_step, board.flushed) == (str(tmp_path / "tensorboard"), 4, 2)
+    assert board.told == [
+        ("lr", 0.5, 4), ("loss", 2.0, 4), ("gradient", 3.0, 4),
+        ("lr", 0.25, 5), ("loss", 1.0, 5), ("gradient", 2.5, 5), ("validation", 0.75, 5),
+        ("lr", 0.125, 6), ("loss", 0.5, 6), ("gradient", 2.0, 6),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

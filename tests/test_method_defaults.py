@@ -54,3 +54,18 @@ def test_defaults_are_those_that_were_measured(home):
         DEFAULTS[name].keys()
     )
     assert {key: found[key] for key in DEFAULTS[name]} == DEFAULTS[name]
+
+
+def test_the_training_loop_does_what_its_documentation_says_by_default():
+    """Methods that learn by gradient leave these to it."""
+    pytest.importorskip("torch")
+    from gerund.methods.fitting import Group, fit_network
+
+    parameters = inspect.signature(fit_network).parameters.values()
+    found = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
+    assert found == {
+        "groups": None, "weight_decay": 0.0, "optimizer": "adam", "clip": 10.0, "seed": 2020, "device": "cpu",
+        "amp": False, "folder": None, "settings": None, "validate": None, "validate_every": 1, "checkpoint_steps": 0,
+        "resume": True, "progress": None, "keep": "last",
+    }  # fmt: skip
+    assert vars(Group()) == {"weight_decay": None, "lr_mult": 1.0, "freeze": False}

@@ -27,6 +27,7 @@ from gerund.methods.layers import (  # noqa: E402
     WordBackbone,
     WordTable,
     concept_weights,
+    device_of,
 )
 from gerund.methods.rehearsal import (  # noqa: E402
     ObjectTexts,
@@ -727,3 +728,11 @@ def test_a_video_needs_as_many_objects_as_are_read_or_rehearsed(num_read, num_re
             texts.objects_of(given([0, 1, 2], wrong))
     with pytest.raises(UsageError, match="there are none"):
         texts.objects_of(Inputs.of(np.ones((1, 2), np.float32)))
+
+
+def test_inputs_go_where_the_network_lies():
+    """Its first parameter's device, or its first buffer's where it has none."""
+    network = torch.nn.Linear(2, 3)
+    assert device_of(network) == torch.device("cpu")
+    assert device_of(network.to("meta")) == torch.device("meta")
+    assert device_of(torch.nn.BatchNorm1d(2, affine=False).to("meta")) == torch.device("meta")

@@ -151,8 +151,11 @@ def main(arguments: Sequence[str]) -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     after = read_results(results)
-    text, share = report([after[fault.id] for fault in faults], read_equivalent(settings.equivalent))
+    equivalent = read_equivalent(settings.equivalent)
+    text, share = report([after[fault.id] for fault in faults], equivalent)
     print("\n" + text)
+    for stale in sorted(set(equivalent) - {fault.key for path in files_of(ROOT) for fault in faults_of(ROOT, path)}):
+        print(f"{settings.equivalent}: no such fault any more: {': '.join(stale[:3])}: {stale[3]}")
     if settings.markdown:
         settings.markdown.write_text(text, encoding="utf-8")
     return 0 if share >= ENOUGH else 1

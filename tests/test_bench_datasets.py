@@ -481,3 +481,23 @@ def test_a_check_tells_of_videos_that_no_list_names(tmp_path):
     for name in "bc":
         write(tmp_path / "UCF-101" / "Odd" / f"{name}.avi", "x")
     assert "\n  2 that no list names\n" in check("ucf101", tmp_path).render()
+
+
+def test_a_check_says_what_is_missing_only_where_something_is(tmp_path):
+    """Listed videos: none there, some there, all there and one of them empty."""
+    videos = [f"Archery/v_Archery_g0{number}_c01.avi" for number in (1, 2)]
+    write(tmp_path / "ucfTrainTestlist" / "testlist01.txt", *videos)
+
+    def said():
+        return [problem for problem in check("ucf101", tmp_path).problems if " instead of " not in problem]
+
+    def about(word):
+        return [problem for problem in said() if word in problem]
+
+    assert len(about("no video is here")) == 1 and not about("are missing") and not about("empty")
+    write(tmp_path / "UCF-101" / videos[0], "x")
+    assert not about("no video is here") and len(about("1 videos are missing: v_Archery_g02_c01")) == 1
+    write(tmp_path / "UCF-101" / videos[1], "x")
+    assert not about("no video is here") and not about("are missing") and not about("empty")
+    (tmp_path / "UCF-101" / videos[1]).write_bytes(b"")
+    assert len(about("1 videos are empty files")) == 1

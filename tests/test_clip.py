@@ -445,6 +445,19 @@ def damaged(folder, target, **files):
     return target
 
 
+def test_what_a_preprocessor_leaves_unsaid_is_as_usual(clip, tmp_path):
+    """Without a word on rescaling, normalising and the filter, pictures are prepared as if it had been said."""
+    folder = damaged(clip[0], tmp_path / "copy")
+    file = folder / "preprocessor_config.json"
+    said = json.loads(file.read_text())
+    kept = ("size", "crop_size", "image_mean", "image_std")
+    file.write_text(json.dumps({key: said[key] for key in kept}))
+    assert ContrastiveEncoder(folder, name="x", precision="fp32").pictures == clip[2].pictures
+    file.write_text(json.dumps({**{key: said[key] for key in kept}, "rescale_factor": 1 / 127.5}))
+    with pytest.raises(AssetError, match="rescaling"):
+        ContrastiveEncoder(folder, name="x")
+
+
 WRONG = [
     ({"config": None}, r"no config\.json"),
     ({"preprocessor_config": None}, r"no preprocessor_config\.json"),

@@ -7,7 +7,8 @@ from importlib import import_module
 
 import pytest
 
-from gerund.methods.catalog import METHODS
+from gerund.errors import UsageError
+from gerund.methods.catalog import METHODS, find_method
 
 LEARNER = {
     "epochs": 100, "batch": 128, "lr": 1e-3, "warmup_steps": 0, "period_steps": None, "weight_decay": 0.0,
@@ -69,3 +70,18 @@ def test_the_training_loop_does_what_its_documentation_says_by_default():
         "resume": True, "progress": None, "keep": "last",
     }  # fmt: skip
     assert vars(Group()) == {"weight_decay": None, "lr_mult": 1.0, "freeze": False}
+
+
+def test_a_method_is_found_by_name_or_in_a_file(tmp_path):
+    """Every registered one under its name; a class in a file says by its methods which task it answers."""
+    assert [find_method(card.name) for card in METHODS] == list(METHODS)
+    file = tmp_path / "mine.py"
+    file.write_text("class One:\n    def locate(self): ...\n\n\nclass Two:\n    def score(self): ...\n")
+    cards = [find_method(f"{file}:{name}") for name in ("One", "Two")]
+    assert [(card.name, card.home, card.task) for card in cards] == [
+        ("mine", f"{file}:One", "localization"), ("mine", f"{file}:Two", "recognition"),
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="no method 'eszls'; did you mean eszsl"):
+        find_method("eszls")
+    with pytest.raises(UsageError, match=r"no method 'qqq'\. There are similarity"):
+        find_method("qqq")

@@ -306,7 +306,7 @@ class _Finder(ast.NodeVisitor):
         text = text if text.startswith(("(", "[", "{")) and text.endswith((")", "]", "}")) else f"({text})"
         endings = {
             "bool": f"not {text}", "int": f"{text} + 1", "float": f"{text} + 1", "FloatArray": f"{text} + 1",
-            "str": f'{text} + "?"', "list": f"{text}[1:]", "tuple": f"{text}[1:]", "NDArray": f"{text}[::-1]",
+            "str": '""', "list": f"{text}[1:]", "tuple": f"{text}[1:]", "NDArray": f"{text}[::-1]",
         }  # fmt: skip
         plain = re.split(r"[\[ ]", said)[0] if "|" not in said else ""
         new = "None" if text in ("[]", "()") else "0" if text == "(None)" else endings.get(plain, "None")

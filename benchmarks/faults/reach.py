@@ -104,7 +104,7 @@ class Reach:
         return self._nearest(fault.path, {test for place in lines for test in self._tests.get(place, ())})
 
     def near(self, fault: Fault) -> list[str]:
-        """For a place that no test is known to run: tests of the same file, nearest first."""
+        """Tests that run anything in the same file, nearest first."""
         return self._nearest(fault.path, {test for place in self._inside(fault.path) for test in self._tests[place]})
 
     def _nearest(self, path: str, tests: set[str]) -> list[str]:

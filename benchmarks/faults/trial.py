@@ -13,7 +13,7 @@ from .scratch import Outcome, Scratch, run_tests
 FIRST = 12
 """Tests that are run before the others are even imported: most faults are noticed here."""
 NEAR = 20
-"""Tests that are run where none is known to reach the place."""
+"""Tests of the same file that come behind: what runs on import, or in a process that was killed, is nobody's line."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,10 @@ class Trials:
 
     def attempt(self, fault: Fault) -> Verdict:
         """Plants a fault and runs its tests."""
-        tests = self._reach.tests_of(fault)
+        tests = self._reach.tests_of(fault)[: self._most]
         covered = bool(tests)
-        tests = self._affordable(tests[: self._most] if covered else self._reach.near(fault)[:NEAR])
+        near = [test for test in self._reach.near(fault) if test not in tests]
+        tests = self._affordable([*tests, *near[:NEAR]])
         for batch in (tests[:FIRST], tests[FIRST:]):
             left = list(batch)
             while left:

@@ -104,8 +104,9 @@ class Reach:
         return self._nearest(fault.path, {test for place in lines for test in self._tests.get(place, ())})
 
     def near(self, fault: Fault) -> list[str]:
-        """Tests that run anything in the same file, nearest first."""
-        return self._nearest(fault.path, {test for place in self._inside(fault.path) for test in self._tests[place]})
+        """Tests that run anything in the same file, or stand in one that is called as it, nearest first."""
+        found = {test for place in self._inside(fault.path) for test in self._tests[place]}
+        return self._nearest(fault.path, found | {test for test in self.seconds if _distance(fault.path, test) < 2})
 
     def _nearest(self, path: str, tests: set[str]) -> list[str]:
         """The nearest first; the second case of one test comes after the first of every other."""

@@ -12,8 +12,8 @@ from .scratch import Outcome, Scratch, run_tests
 
 FIRST = 12
 """Tests that are run before the others are even imported: most faults are noticed here."""
-NEAR = 20
-"""Tests of the same file that come behind: what runs on import, or in a process that was killed, is nobody's line."""
+NEAR = 40
+"""Tests of the same file that come behind: what runs on import, or in a process that was killed, is no test's line."""
 
 
 @dataclass(frozen=True)

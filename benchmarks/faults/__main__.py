@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -111,6 +112,7 @@ def main(arguments: Sequence[str]) -> int:
     reach = Reach(ROOT, settings.kept, test_files(ROOT, settings.tests))
     results = settings.resume or Path(tempfile.gettempdir()) / f"gerund-faults-{time.time_ns()}.jsonl"
     print(f"{len(faults)} faults; results go to {results}", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the copy is removed
     folder = Path(tempfile.mkdtemp(prefix="gerund-faults-"))
     try:
         copies = [folder / str(number) for number in range(settings.jobs)]

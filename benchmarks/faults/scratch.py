@@ -145,7 +145,8 @@ class Scratch:
         """Makes the fork a process of its own that sees nothing but the copy."""
         os.setsid()
         signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where this was started in the background
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
         resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 5))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -163,12 +163,21 @@ def count_down(number: int) -> None:
             raise ValueError
 
 
+CASES = {"one": 1, "two": 2}
+
+
+def case(name: str) -> int:
+    return CASES[name]
+
+
 def never(a: float) -> float:
     return a - 4
 """
 
 TESTS = """
-from gerund.module import count_down, larger
+import pytest
+
+from gerund.module import CASES, case, count_down, larger
 
 
 def test_larger():
@@ -177,6 +186,11 @@ def test_larger():
 
 def test_count_down():
     assert count_down(3) is None
+
+
+@pytest.mark.parametrize("number", CASES.values())
+def test_cases(number):
+    assert number in (1, 2) and case("one")
 
 
 def test_that_fails_without_a_fault():
@@ -203,6 +217,8 @@ def test_verdicts_of_a_small_repository(tmp_path):
         ("larger", "return a if a >= b else b"): ("survived", ""),
         ("larger", "return a if False else b"): ("noticed", "tests/test_it.py::test_larger"),
         ("count_down", "pass"): ("noticed", "timeout"),
+        ("", 'CASES = {"one": 2, "two": 2}'): ("survived", ""),
+        ("", 'CASES = {"one": 1, "two": 3}'): ("noticed", "tests/test_it.py::test_cases[3]"),
         ("never", "return a + 4"): ("not covered", ""),
     }
     found = faults_of(repository, "src/gerund/module.py")
@@ -221,7 +237,7 @@ def test_verdicts_of_a_small_repository(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stdout.endswith("1 1\n"), done.stdout + done.stderr
     assert "test_that_fails_without_a_fault (failed)" in done.stdout
-    assert "4 faults: 50.0 % noticed" in done.stdout
+    assert "6 faults: 50.0 % noticed" in done.stdout
     records = [json.loads(line) for line in results.read_text().splitlines()]
     assert len(records) == len(wanted), "the second time nothing is tried again, because the tests are the same"
     assert {chosen[record["fault"]]: (record["verdict"], record["by"]) for record in records} == wanted

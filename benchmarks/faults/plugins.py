@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +41,26 @@ class Calm:
 
 
 class Chosen(Calm):
-    """Keeps the chosen tests, in their order, and notes what fails."""
+    """Keeps the chosen tests, in their order, and notes what fails.
 
-    def __init__(self, tests: list[str]) -> None:
+    Args:
+        tests: their names.
+        known: all there are without a fault; another case of a chosen test, which a fault brings about, is kept too.
+    """
+
+    def __init__(self, tests: list[str], known: Collection[str]) -> None:
+        self._known, self._stems = known, {test.partition("[")[0] for test in tests}
         self.order = {test: number for number, test in enumerate(tests)}
         self.failed: list[str] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Drops and orders."""
-        items[:] = sorted(
-            (item for item in items if item.nodeid in self.order), key=lambda item: self.order[item.nodeid]
-        )
+        kept = [item for item in items if item.nodeid in self.order or self._is_new(item.nodeid)]
+        items[:] = sorted(kept, key=lambda item: self.order.get(item.nodeid, len(self.order)))
+
+    def _is_new(self, test: str) -> bool:
+        return test not in self._known and test.partition("[")[0] in self._stems
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Notes a failure."""

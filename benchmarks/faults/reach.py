@@ -56,6 +56,7 @@ class Reach:
         self._root = root
         self.seconds: dict[str, float] = {}
         self.left_out: list[str] = []
+        self.known: set[str] = set()
         self._size: dict[str, int] = {}
         self._tests: dict[tuple[str, int], list[str]] = defaultdict(list)
         self._users: dict[str, list[tuple[str, int]]] | None = None
@@ -87,6 +88,7 @@ class Reach:
             if not place.is_file():
                 continue
             for test, found in json.loads(place.read_text()).items():
+                self.known.add(test)
                 if found["outcome"] != "passed":
                     self.left_out.append(f"{test} ({found['outcome']})")
                     continue

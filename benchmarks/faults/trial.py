@@ -78,7 +78,7 @@ class Trials:
         return chosen
 
     def _run(self, tests: Sequence[str]) -> Outcome:
-        chosen = Chosen(list(tests))
+        chosen = Chosen(list(tests), self._reach.known)
         root = self._scratch.root
 
         def work() -> dict[str, list[str]]:

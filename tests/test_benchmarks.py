@@ -22,6 +22,7 @@ from gerund.bench.datasets.listing import ListedVideo, Listing, draw
 from gerund.bench.protocols import benchmarks
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.benchmarks import BENCHMARKS, find_benchmark, read_split_files
+from gerund.bench.protocols.tasks import tasks
 from gerund.bench.protocols.verify import check_protocol, list_md5, verify
 from gerund.cli.benchmarks import app
 from gerund.errors import UsageError
@@ -140,6 +141,8 @@ def test_ascii_order_moves_two_pairs_of_classes():
     assert moved == {"Hammering", "HammerThrow", "JumpingJack", "JumpRope"}
     assert find_benchmark("ucf101-50-50x10").splits == original[:10]
     assert find_benchmark("ucf101-50-50x10-ascii").splits == read[:10]
+    says = {name: "sorted folder names" in find_benchmark(name).note for name in BENCHMARKS}
+    assert {name for name, said in says.items() if said} == {name for name in BENCHMARKS if name.endswith("-ascii")}
 
 
 def test_the_release_repeats_three_ucf_splits():
@@ -540,6 +543,18 @@ def test_check_ends_with_one_where_something_is_missing(tmp_path):
     assert "no video is here" in done.stdout
     assert run("check", "hmdb51").exit_code == 2
     assert run("check", "hmdb", "--data", str(tmp_path)).exit_code == 2
+
+
+def test_a_split_without_a_video_to_test_is_refused():
+    """A list that holds nothing of the unseen classes gives no figure of any kind."""
+    benchmark = find_benchmark("hmdb51-50-50")
+    split = benchmark.splits[0]
+    seen, unseen = ListedVideo("a", split.seen[0]), ListedVideo("b", split.unseen[0])
+    one = replace(benchmark, splits=(split,))
+    (task,) = tasks(one, *[Listing("hmdb51", (seen, unseen))] * 2)
+    assert [video.video for video in task.test] == ["b"]
+    with pytest.raises(UsageError, match=f"split {split.name}: the lists hold no video of its test classes"):
+        tasks(one, *[Listing("hmdb51", (seen,))] * 2)
 
 
 def test_lists_that_lack_what_the_protocol_needs_are_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import os
 import signal
@@ -488,3 +489,15 @@ def test_two_processes_learn_what_one_learns(monkeypatch):
     assert not torch.distributed.is_initialized(), "the group ends with the run, so that another may begin"
     for name, tensor in alone.state_dict().items():
         torch.testing.assert_close(shared.state_dict()[name], tensor, rtol=1e-5, atol=1e-6)
+
+
+def test_the_training_loop_does_what_its_documentation_says_by_default():
+    """Methods that learn by gradient leave these to it."""
+    parameters = inspect.signature(fit_network).parameters.values()
+    found = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
+    assert found == {
+        "groups": None, "weight_decay": 0.0, "optimizer": "adam", "clip": 10.0, "seed": 2020, "device": "cpu",
+        "amp": False, "folder": None, "settings": None, "validate": None, "validate_every": 1, "checkpoint_steps": 0,
+        "resume": True, "progress": None, "keep": "last",
+    }  # fmt: skip
+    assert vars(Group()) == {"weight_decay": None, "lr_mult": 1.0, "freeze": False}

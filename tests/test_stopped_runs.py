@@ -173,7 +173,7 @@ def test_a_choice_that_fails_is_told_with_its_line():
         def choose(self, held_out, classes):
             raise LookupError("nothing to choose")
 
-    with pytest.raises(GerundError, match=r"Choosing\.choose fails in .*test_faults\.py.*LookupError: nothing"):
+    with pytest.raises(GerundError, match=r"Choosing\.choose fails in .*test_stopped_runs\.py.*LookupError: nothing"):
         next(run(benchmark, Choosing, MATERIAL))
 
 

@@ -276,7 +276,7 @@ def notes_on(answer: Classification | Location) -> str | None:
     """What to know about one answer: it is about a still picture, or other frames were looked at than those asked for.
 
     Example:
-        >>> notes_on(Classification("a.jpg", 0.04, "i3d-minilm", (), num_frames=1))
+        >>> notes_on(Location("a.jpg", 0.04, "i3d-minilm", Segments(), num_frames=1))
         'one frame only: this says what a still picture looks like, not what happens'
     """
     notes = []

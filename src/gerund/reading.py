@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from gerund.errors import GerundError
+from gerund.errors import GerundError, reason_of
 
 MOST_JSON_BYTES = 256 << 20
 """The longest JSON; the largest files of results that are known have a tenth of it."""
@@ -55,9 +55,9 @@ def damage() -> Iterator[None]:
     except OSError as error:
         if error.errno not in (None, errno.EINVAL):  # a place before the file's beginning is the file's own doing
             raise
-        raise DamageError(_words(error)) from error
+        raise DamageError(reason_of(error)) from error
     except Exception as error:  # zlib, struct, zipfile, numpy, memory, recursion, ...: the list is never complete
-        raise DamageError(_words(error)) from error
+        raise DamageError(reason_of(error)) from error
 
 
 def parse_json(text: str | bytes, **settings: Any) -> Any:
@@ -76,7 +76,7 @@ def parse_json(text: str | bytes, **settings: Any) -> Any:
     except RecursionError as error:
         raise DamageError(_too_deep()) from error
     except (ValueError, MemoryError) as error:  # bytes that are no text, and numbers of thousands of digits
-        raise DamageError(_words(error)) from error
+        raise DamageError(reason_of(error)) from error
     check_depth(content)
     return content
 
@@ -283,7 +283,3 @@ def _size(file: IO[bytes]) -> int:
 
 def _too_deep() -> str:
     return f"JSON nested deeper than {MOST_JSON_DEPTH} levels"
-
-
-def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__

@@ -23,8 +23,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors import numpy as tensors
 
-from gerund.errors import GerundError, UsageError
-from gerund.methods.catalog import METHODS, class_of, in_words
+from gerund.errors import GerundError, UsageError, in_words
+from gerund.methods.catalog import METHODS, class_of
 from gerund.methods.learner import NOT_SETTINGS
 from gerund.methods.own import file_sha256, home_of
 from gerund.writing import write_bytes

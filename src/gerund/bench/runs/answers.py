@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gerund.bench.protocols.benchmark import Benchmark
-from gerund.errors import UsageError
-from gerund.methods.catalog import in_words
+from gerund.errors import UsageError, in_words
 from gerund.metrics.accuracy import harmonic_mean, mean_class_accuracy, top_k
 from gerund.metrics.calibration import brier, expected_calibration_error
 from gerund.metrics.detection import Variant, mean_average_precision

@@ -22,7 +22,8 @@ from gerund.bench.runs.material import Material, Present, inputs, space
 from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.methods.base import Localizer
-from gerund.methods.catalog import describe_method, errors_while
+from gerund.methods.catalog import describe_method
+from gerund.methods.failures import errors_while
 from gerund.text.classes import ClassSpace
 from gerund.types import IntArray
 

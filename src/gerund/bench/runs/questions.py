@@ -1,4 +1,4 @@
-"""Answers of a method as it gives them, refused where they are no answers."""
+"""Questions put to a method, and its answers, refused where they are none."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gerund.batch import Batch, batch, reason_of
+from gerund.batch import Batch, batch
 from gerund.cli.options import DEFAULT_MODEL, DecodeThreads, Device, EngineName, Paths, PrecisionName, Quiet, Threads
-from gerund.errors import VideoError
+from gerund.errors import VideoError, reason_of
 
 if TYPE_CHECKING:
     from gerund.encoders import Encoder

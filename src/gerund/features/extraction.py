@@ -122,7 +122,7 @@ def extract_many(
 
 
 class _Line:
-    """What leads from the decoding threads to the encoding one.
+    """What leads from the threads that watch the workers to the one that encodes.
 
     Args:
         length: how many pieces may wait in it.

@@ -46,10 +46,6 @@ class Workers:
     def __del__(self) -> None:
         self.close()
 
-    def warm_up(self) -> None:
-        """Starts a worker now, so that it gets ready while this process does something else."""
-        self.give_back(self.take())
-
     @contextmanager
     def reading(self, video: Video, *, begun: Callable[[Reading], None] | None = None) -> Iterator[Reading]:
         """Puts a video into the hands of a worker; from then on it knows where its frames are.

@@ -5,7 +5,7 @@ A new kind of output is one more `Sink` here and one more line in `gerund.asking
 
 from __future__ import annotations
 
-from gerund.sinks.base import Answer, Sink, actions_of, segments_of
+from gerund.sinks.base import Answer, Sink, actions_of, is_answer, segments_of
 from gerund.sinks.lines import Lines
 from gerund.sinks.pages import Page
 from gerund.sinks.screen import Screen
@@ -22,5 +22,6 @@ __all__ = [
     "Sink",
     "Subtitles",
     "actions_of",
+    "is_answer",
     "segments_of",
 ]

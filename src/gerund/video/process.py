@@ -32,6 +32,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 _AREA_BYTES = 16 * 2**20
 _MOST_SLOTS, _LEAST_SLOTS = 32, 2
+_FIRST_FREE_FD = 3
 _PATIENCE = 2
 """A worker that sends nothing tells every second that it computes; silence for twice a step's time means that it is
 stuck where no processor time is spent, such as a disk that does not answer."""
@@ -269,6 +270,11 @@ def _anonymous_file(length: int) -> int:
     else:
         memory, name = tempfile.mkstemp(prefix="gerund-")
         Path(name).unlink()
+    if memory < _FIRST_FREE_FD:  # standard input or output is closed here; in the worker these numbers are its pipes
+        import fcntl  # not on every system
+
+        low, memory = memory, fcntl.fcntl(memory, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_FD)
+        os.close(low)
     os.ftruncate(memory, length)
     return memory
 

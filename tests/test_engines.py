@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -341,6 +342,30 @@ def test_results_are_ones_own(engine):
     np.testing.assert_array_equal(first, X * 2)
     np.testing.assert_array_equal(run(np.asfortranarray(X)), X * 2)
     assert first.flags.writeable
+
+
+@every_engine
+def test_threads_get_their_own_results(engine, tiny_i3d):
+    """Several threads that run one engine at once each get what it gives for their own input."""
+    graph, (clip,) = tiny_i3d
+    run = make(graph, engine)
+    clips = [clip[:1] // (turn + 1) for turn in range(3)]
+    expected, met = [run(mine) for mine in clips], []
+
+    def ask(place):
+        for _ in range(4):
+            try:
+                met.append(bool(np.allclose(run(clips[place]), expected[place], atol=1e-4)))
+            except Exception as error:
+                met.append(error)
+
+    threads = [threading.Thread(target=ask, args=(place,)) for place in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not np.allclose(expected[0], expected[1], atol=1e-3)
+    assert met == [True] * 12
 
 
 def test_torch_settings_are_put_back(tiny_bert):

@@ -328,20 +328,23 @@ class Model:
         )
         return listed, encoded
 
-    def _ranked(self, found: Encoded, track: Track, classes: ClassSpace, top: int | None) -> Classification:
-        scores = Similarity(self.encoder).score([track], classes)[0]
-        logits = self.encoder.logit_scale * (scores - scores.max()).astype(np.float64)
-        probabilities = np.exp(logits) / np.exp(logits).sum()
-        order = np.argsort(-scores, kind="stable")[:top]
-        ranked = tuple(ActionScore(classes.names[i], float(scores[i]), float(probabilities[i])) for i in order)
-        return Classification(found.name, found.duration_s, self.name, ranked, found.time_error_s, found.num_frames)
+    def _ranked(self, found: Encoded, track: Track, classes: ClassSpace, top: int | None) -> Classification | Exception:
+        try:
+            scores = Similarity(self.encoder).score([track], classes)[0]
+            logits = self.encoder.logit_scale * (scores - scores.max()).astype(np.float64)
+            probabilities = np.exp(logits) / np.exp(logits).sum()
+            order = np.argsort(-scores, kind="stable")[:top]
+            ranked = tuple(ActionScore(classes.names[i], float(scores[i]), float(probabilities[i])) for i in order)
+            return Classification(found.name, found.duration_s, self.name, ranked, found.time_error_s, found.num_frames)
+        except Exception as error:  # an encoder of the user's own may give vectors that cannot be compared
+            return error
 
     def _located(self, found: Encoded, track: Track, classes: ClassSpace, localizer: Localizer) -> Location | Exception:
         try:
             segments = localizer.locate(track, classes)
+            return Location(found.name, found.duration_s, self.name, segments, found.time_error_s, found.num_frames)
         except Exception as error:  # a method of the user's own may fail on one video; the others go on
             return error
-        return Location(found.name, found.duration_s, self.name, segments, found.time_error_s, found.num_frames)
 
     def remarks(self) -> list[str]:
         """What a user should know about how the answers are computed, such as int8's agreement with float32."""

@@ -16,7 +16,7 @@ from gerund.batch import Batch, Outcome, closable
 from gerund.errors import GerundError, OutputError, UnreadableWarning, UsageError, VideoError, reason_of
 from gerund.page import Embed
 from gerund.record import SCHEMA, Line, Record, encode, settings_id
-from gerund.sinks import ActionTable, Lines, Page, Screen, SegmentTable, Sink, Subtitles
+from gerund.sinks import ActionTable, Lines, Page, Screen, SegmentTable, Sink, Subtitles, is_answer
 from gerund.text.classes import ClassSpace
 from gerund.types import Segments
 from gerund.video.identity import content_id
@@ -119,7 +119,7 @@ class Inquiry:
         if self._outputs.vtt:
             Subtitles(self._outputs.vtt, self._run.videos)
         if self._outputs.record:
-            self._record = Record(self._outputs.record, overwrite=self._outputs.overwrite)
+            self._record = Record(self._outputs.record, overwrite=self._outputs.overwrite, is_answer=is_answer)
             self._run.stack.callback(self._record.release)
         self.model = load(model, progress=self._run.watcher.download, **settings)
         self._unread = self.model.require_readable(self.classes)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -59,12 +59,21 @@ class Record:
     Args:
         path: the file; it need not be there. Nothing is written before `begin`.
         overwrite: leave out all that it holds, whatever that is.
+        is_answer: tells lines with answers from those of failures. A line that was spoilt by hand is best taken for a
+            failure: its video is asked again.
 
     Raises:
         UsageError: it holds anything but such lines, or another process is writing it.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        is_answer: Callable[[Line], bool] = lambda line: line["error"] is None,
+    ) -> None:
+        self._is_answer = is_answer
         self._path = path.resolve()  # a link stays a link
         self._shown = path
         self._entries: list[_Entry] = []
@@ -207,7 +216,7 @@ class Record:
     def _add(self, line: Line, begin: int, size: int) -> None:
         """Notes a line, and which of those before it count no more."""
         video, content = line["video"], line["content"]
-        entry = _Entry(begin, size, video, os.path.abspath(video), content, line["settings"], line["error"] is None)
+        entry = _Entry(begin, size, video, os.path.abspath(video), content, line["settings"], self._is_answer(line))
         for item in self._by_place[entry.place]:
             if entry.is_answer or not item.is_answer:
                 item.counts = False

@@ -8,10 +8,10 @@ several encoders.
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from weakref import WeakSet
@@ -107,18 +107,33 @@ def extract_many(
         One extraction for each video, in their order.
     """
     listed = list(videos)
-    with (
-        nullcontext(workers) if workers else Workers() as decoding,
-        ThreadPoolExecutor(max_workers=decoders or max(1, available_cores() // 4), thread_name_prefix="decode") as pool,
-    ):
+    with nullcontext(workers) if workers else Workers() as decoding:
         line = _Line(_QUEUED_BATCHES * max(encoder.batch for encoder in encoders))
+        todo = iter(enumerate(listed))  # of a list, whose iterator may be asked from several threads
+        count = min(len(listed), decoders or max(1, available_cores() // 4))
+
+        def decode() -> None:
+            for number, video in todo:
+                if not line.is_stopped:
+                    _decode(number, video, encoders, dense, approximate, decoding, line)
+
+        # Daemons, for Python waits for other threads before it closes a stream that was left half read at the end.
+        threads = [threading.Thread(target=decode, name=f"decode_{n}", daemon=True) for n in range(count)]
+
+        def leave() -> None:
+            line.stop()
+            for thread in threads:
+                if thread.ident:  # it was started
+                    thread.join()
+
+        atexit.register(leave)
         try:
-            for number, video in enumerate(listed):
-                pool.submit(_decode, number, video, encoders, dense, approximate, decoding, line)
+            for thread in threads:
+                thread.start()
             yield from _encode(listed, encoders, dense, line.pieces, progress)
         finally:
-            line.stop()
-            pool.shutdown(cancel_futures=True)
+            leave()
+            atexit.unregister(leave)
 
 
 class _Line:
@@ -131,7 +146,13 @@ class _Line:
     def __init__(self, length: int) -> None:
         self.pieces: queue.Queue[_Piece | _End] = queue.Queue(maxsize=length)
         self._readings: WeakSet[Reading] = WeakSet()
+        self._adding = threading.Lock()
         self._stopped = threading.Event()
+
+    @property
+    def is_stopped(self) -> bool:
+        """True when nobody takes anything any more."""
+        return self._stopped.is_set()
 
     def put(self, item: _Piece | _End) -> None:
         """Waits until there is room.
@@ -152,14 +173,17 @@ class _Line:
         Raises:
             _StoppedError: it is stopped already.
         """
-        self._readings.add(reading)
+        with self._adding:
+            self._readings.add(reading)
         if self._stopped.is_set():
             raise _StoppedError
 
     def stop(self) -> None:
         """Lets the threads leave, also those that wait for a worker."""
         self._stopped.set()
-        for reading in tuple(self._readings):
+        with self._adding:
+            readings = tuple(self._readings)
+        for reading in readings:
             reading.interrupt()
 
 
@@ -217,9 +241,14 @@ def _decode(
         line.put(_End(number, plans, time_error_s=time_error_s))
     except _StoppedError:
         pass
-    except Exception as error:  # whatever breaks one video is that video's result
+    except BaseException as error:  # whatever breaks one video is that video's result; without one all would wait
         with suppress(_StoppedError):
-            line.put(_End(number, error=error))
+            line.put(_End(number, error=error if isinstance(error, Exception) else _as_error(error)))
+
+
+def _as_error(error: BaseException) -> Exception:
+    """What wanted to end this thread, such as SystemExit in an encoder of a user's own, as an error of its video."""
+    return GerundError(f"reading it was ended by {type(error).__name__}: {error}")
 
 
 _Read = Callable[[IntArray, Sequence["_View"]], Iterator[tuple[int, Sequence[FrameArray | None]]]]
@@ -327,7 +356,11 @@ def _encode(
     ended = given = 0
     while given < len(videos):
         if assemblies[given].is_complete():
-            yield _finish(videos[given], encoders, assemblies[given])
+            try:
+                done = _finish(videos[given], encoders, assemblies[given])
+            except Exception as error:  # vectors of another shape than the encoder says, or times that are none
+                done = Extraction(videos[given], error=error)
+            yield done
             assemblies[given] = _Assembly()
             given += 1
             continue

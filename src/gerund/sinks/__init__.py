@@ -5,11 +5,11 @@ A new kind of output is one more `Sink` here and one more line in `gerund.inquir
 
 from __future__ import annotations
 
-from gerund.sinks.base import Sink
+from gerund.sinks.base import Sink, is_answer
 from gerund.sinks.lines import Lines
 from gerund.sinks.pages import Page
 from gerund.sinks.screen import Screen
 from gerund.sinks.subtitles import Subtitles
 from gerund.sinks.tables import ActionTable, SegmentTable
 
-__all__ = ["ActionTable", "Lines", "Page", "Screen", "SegmentTable", "Sink", "Subtitles"]
+__all__ = ["ActionTable", "Lines", "Page", "Screen", "SegmentTable", "Sink", "Subtitles", "is_answer"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -39,6 +40,29 @@ class Sink(ABC):
 def actions_of(answer: Answer) -> tuple[ActionScore, ...]:
     """The actions of an answer of ``classify``, best first."""
     return tuple(ActionScore(item["action"], item["score"], item["probability"]) for item in answer["actions"])
+
+
+def is_answer(line: Answer) -> bool:
+    """True for an answer that can be shown again; False for a failure, and for a line that was spoilt by hand.
+
+    Example:
+        >>> line = {"duration_s": 2.0, "model": "i3d-minilm", "segments": [], "error": None, "note": None}
+        >>> is_answer(line), is_answer(line | {"duration_s": "2"}), is_answer(line | {"error": "it is empty"})
+        (True, False, False)
+    """
+    try:
+        items = actions_of(line) if "actions" in line else segments_of(line)
+        duration_s = line["duration_s"]
+        texts = [line["model"], line["note"] or "", *(item.action for item in items)]
+        return (
+            line["error"] is None
+            and isinstance(duration_s, int | float)
+            and 0 <= float(duration_s) < math.inf
+            and all(isinstance(text, str) for text in texts)
+            and ("segments" in line or bool(items))
+        )
+    except (KeyError, TypeError, ValueError, OverflowError):  # gerund's own errors about values are ValueErrors
+        return False
 
 
 def segments_of(answer: Answer) -> Segments:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from gerund.errors import UsageError
 
+OUT_OF_MEMORY = "reading it takes more memory than there is, or than one video may have; scale it down first"
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import av
 
 from gerund.errors import VideoError
-from gerund.video.limits import Limits
+from gerund.video.limits import OUT_OF_MEMORY, Limits
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -70,9 +70,6 @@ def open_media(
         raise VideoError(path, _reason(path, error)) from error
     except MemoryError as error:
         raise VideoError(path, OUT_OF_MEMORY) from error
-
-
-OUT_OF_MEMORY = "reading it takes more memory than there is, or than one video may have; scale it down first"
 
 
 def _require_plain_file(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
 import os
@@ -22,7 +23,7 @@ import gerund
 from gerund.errors import GerundError, UsageError, VideoError
 from gerund.types import FrameArray, IntArray
 from gerund.video.index import Index
-from gerund.video.limits import Limits
+from gerund.video.limits import OUT_OF_MEMORY, Limits
 from gerund.video.messages import Channel, Message
 from gerund.video.reader import Video
 from gerund.video.transforms import Preparation
@@ -31,13 +32,22 @@ BoolArray = npt.NDArray[np.bool_]
 
 _AREA_BYTES = 16 * 2**20
 _MOST_SLOTS, _LEAST_SLOTS = 32, 2
+_FIRST_FREE_FD = 3
 _PATIENCE = 2
 """A worker that sends nothing tells every second that it computes; silence for twice a step's time means that it is
 stuck where no processor time is spent, such as a disk that does not answer."""
 
 
 class WorkerLostError(VideoError):
-    """The worker died or ran out of memory; whether the video or its predecessors are at fault is not known."""
+    """The worker died or ran out of memory; whether the video or its predecessors are at fault is not known.
+
+    Attributes:
+        has_begun: it was ready for questions; of one that was not no video is to blame.
+    """
+
+    def __init__(self, path: Path, reason: str, *, has_begun: bool = True) -> None:
+        super().__init__(path, reason)
+        self.has_begun = has_begun
 
 
 class Process:
@@ -57,6 +67,7 @@ class Process:
     def __init__(self, limits: Limits) -> None:
         self.is_fit = True
         self.served = 0
+        self._has_begun = False
         self._limits = limits
         self._memory = _anonymous_file(_AREA_BYTES)
         self._area = mmap.mmap(self._memory, _AREA_BYTES)
@@ -74,9 +85,16 @@ class Process:
                 env=_environment(),
             )
         except OSError as error:
+            self._area.close()
+            os.close(self._memory)
             raise GerundError(f"cannot start a process that decodes ({sys.executable}): {error}") from error
         assert self._process.stdin and self._process.stdout
         self._channel = Channel(self._process.stdout.fileno(), self._process.stdin.fileno())
+
+    @property
+    def is_alive(self) -> bool:
+        """False once it has ended, for whatever reason."""
+        return self._process.poll() is None
 
     def index(self, path: Path) -> Index:
         """Opens a video and finds out where its frames are.
@@ -105,9 +123,9 @@ class Process:
         whole = video.height * video.width * 3
         needed = sum(whole if way is None else way.size_px**2 * 3 for way in preparations)
         slots = max(_LEAST_SLOTS, min(_MOST_SLOTS, len(self._area) // needed))
+        self.is_fit = False
         if slots * needed > len(self._area):
             self._grow(slots * needed)
-        self.is_fit = False
         ways = [None if way is None else asdict(way) for way in preparations]
         body = numbers.tobytes() + asked.tobytes()
         self._send(video.path, "pictures", body, preparations=ways, slots=slots, area=len(self._area))
@@ -149,10 +167,18 @@ class Process:
         self.is_fit = False
         self._process.kill()
 
-    def end(self) -> None:
-        """Ends it and gives back what it held."""
+    def stop(self) -> None:
+        """Ends it at once, from any thread, and returns when it is gone; what it held stays, for who still uses it."""
         self.kill()
         self._process.wait()
+
+    def end(self) -> None:
+        """Ends it and gives back what it held; for the thread alone that uses it, since numbers of files come again."""
+        self.stop()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Gives back what it holds here, and leaves the process to the one who started it."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
@@ -190,9 +216,10 @@ class Process:
                 ) from None
             except (EOFError, OSError, ValueError) as error:
                 raise self._lost(path) from error
+            self._has_begun = True
             if answer.kind == "error":
                 self._raise(path, answer)
-            if answer.kind != "beat":
+            if answer.kind not in ("beat", "ready"):
                 if expected and answer.kind not in expected:
                     raise self._lost(path, f"said {answer.kind!r} where {' or '.join(expected)} was due")
                 return answer
@@ -215,10 +242,25 @@ class Process:
             if code is None:
                 how = "closed its pipe"
             elif code < 0:
-                how = f"was ended by {signal.Signals(-code).name}"
+                how = f"was ended by {_name_of(-code)}"
                 if code == -signal.SIGKILL:
                     how += " (the system may be short of memory)"
+            elif code == errno.ENOMEM:
+                return WorkerLostError(path, OUT_OF_MEMORY)
+        if not self._has_begun:
+            reason = f"the process that decodes {how} before it was ready; {_TO_SEE_WHY}"
+            return WorkerLostError(path, reason, has_begun=False)
         return WorkerLostError(path, f"the process that decoded it {how}; the file is probably damaged or hostile")
+
+
+_TO_SEE_WHY = f"see what `{sys.executable} -c 'import gerund.video.worker'` says, or raise memory_bytes of the limits"
+
+
+def _name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time signals have none
+        return f"signal {number}"
 
 
 def _anonymous_file(length: int) -> int:
@@ -228,6 +270,11 @@ def _anonymous_file(length: int) -> int:
     else:
         memory, name = tempfile.mkstemp(prefix="gerund-")
         Path(name).unlink()
+    if memory < _FIRST_FREE_FD:  # standard input or output is closed here; in the worker these numbers are its pipes
+        import fcntl  # not on every system
+
+        low, memory = memory, fcntl.fcntl(memory, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_FD)
+        os.close(low)
     os.ftruncate(memory, length)
     return memory
 

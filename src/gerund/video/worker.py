@@ -23,8 +23,7 @@ from typing import Any
 import numpy as np
 
 from gerund.errors import GerundError, VideoError
-from gerund.video.limits import Limits
-from gerund.video.media import OUT_OF_MEMORY
+from gerund.video.limits import OUT_OF_MEMORY, Limits
 from gerund.video.messages import Channel
 from gerund.video.preview import PREVIEW_TYPE, encode_preview, playable_type
 from gerund.video.reader import Video
@@ -59,8 +58,9 @@ class Worker:
 
     def serve(self) -> None:
         """Works until nobody asks any more."""
-        threading.Thread(target=self._watch, daemon=True).start()
+        threading.Thread(target=self._keep_watch, daemon=True).start()
         with suppress(EOFError, BrokenPipeError):
+            self._send("ready")
             while True:
                 request = self._channel.receive()
                 if request.kind == "taken":  # of pictures that were on their way when their video broke
@@ -131,6 +131,12 @@ class Worker:
         )
         if starved:
             raise SystemExit(errno.ENOMEM)
+
+    def _keep_watch(self) -> None:
+        try:
+            self._watch()
+        finally:  # there is no memory for a few words more; nobody else would see a decoder that never returns
+            os._exit(errno.ENOMEM)
 
     def _watch(self) -> None:
         """Ends this process when its parent is gone or the video takes more than it may; tells that there is progress.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,8 +24,9 @@ _T = TypeVar("_T")
 class Workers:
     """Processes that decode, each for one video at a time; they start when they are needed and stay for the next.
 
-    Safe to use from several threads. A worker that dies or runs out of memory is replaced; a video that was not its
-    first is then tried once more in a fresh one, so that no video pays for its predecessors.
+    Safe to use from several threads, and in a forked process, which gets workers of its own. A worker that dies or runs
+    out of memory is replaced; a video that was not its first is then tried once more in a fresh one, so that no video
+    pays for its predecessors.
 
     Args:
         limits: what one video may cost.
@@ -32,10 +34,14 @@ class Workers:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
         self._idle: list[Process] = []
         self._all: set[Process] = set()
-        self._closed = False
-        self._lock = threading.Lock()
 
     def __enter__(self) -> Workers:
         return self
@@ -88,11 +94,19 @@ class Workers:
 
     def take(self, *, fresh: bool = False) -> Process:
         """A worker for one video; a fresh one has never seen another."""
+        if self._owner != os.getpid():  # forked: two processes that ask one worker would get each other's pictures
+            for process in self._all:
+                process.let_go()
+            self._begin()
         with self._lock:
             if self._closed:
                 raise UsageError("these workers were closed; make new ones")
-            if self._idle and not fresh:
-                return self._idle.pop()
+            while self._idle and not fresh:
+                process = self._idle.pop()
+                if process.is_alive:
+                    return process
+                self._all.discard(process)
+                process.end()
             process = Process(self.limits)
             self._all.add(process)
             return process
@@ -107,12 +121,18 @@ class Workers:
         process.end()
 
     def close(self) -> None:
-        """Ends all of them, also those at work."""
+        """Ends all of them, also those at work; who uses one of these learns it as from any worker that is lost."""
+        if self._owner != os.getpid():
+            return
         with self._lock:
             self._closed = True
-            leaving, self._all, self._idle = list(self._all), set(), []
+            leaving, self._idle = self._idle, []
+            self._all.difference_update(leaving)
+            working = list(self._all)
         for process in leaving:
             process.end()
+        for process in working:
+            process.stop()
 
 
 class Reading:
@@ -188,7 +208,7 @@ class Reading:
             WorkerLostError: this video was the first of the lost one, so it is at fault itself.
         """
         with self._changing:
-            if self._process.served <= 1 or self._interrupted:
+            if (self._process.served <= 1 and loss.has_begun) or self._interrupted:
                 raise loss
             self._workers.give_back(self._process)
             self._process = self._workers.take(fresh=True)

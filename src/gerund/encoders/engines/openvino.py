@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import cache
@@ -56,10 +57,12 @@ def ready(model: openvino.Model, *, threads: int, precision: str) -> Callable[..
     hint = "f32" if precision == "fp32" or not has_bf16() else "bf16"
     options = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
     request = core().compile_model(model, "CPU", options).create_infer_request()
+    computing = threading.Lock()  # a request holds one output: what another thread computes would take its place
 
     def run(*inputs: Array) -> FloatArray:
-        request.infer(list(inputs), share_inputs=True)
-        return np.array(request.get_output_tensor(0).data, np.float32)
+        with computing:
+            request.infer(list(inputs), share_inputs=True)
+            return np.array(request.get_output_tensor(0).data, np.float32)
 
     return run
 

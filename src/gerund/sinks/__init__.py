@@ -1,6 +1,6 @@
 """Where answers go: one file for each kind of output, all fed with the same answers, one at a time.
 
-A new kind of output is one more `Sink` here and one more line in `gerund.asking`.
+A new kind of output is one more `Sink` here and one more line in `gerund.inquiry`.
 """
 
 from __future__ import annotations

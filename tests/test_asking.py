@@ -6,12 +6,13 @@ import math
 import warnings
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gerund
-from gerund import Clip, MemoryVideo, Track, UnreadableWarning, UsageError, Video, VideoError
+from gerund import Clip, MemoryVideo, Segment, Segments, Track, UnreadableWarning, UsageError, Video, VideoError
 from gerund.api import Model
 from stub import ColourEncoder, write_colours
 
@@ -141,6 +142,58 @@ def test_one_bad_video_in_a_list(model, path, tmp_path):
     assert isinstance(answers[0], VideoError)
     assert answers[1].best.action == "showing red"
     assert list(model.classify_many([], ACTIONS)) == []
+
+
+@pytest.mark.parametrize("given", ["http://host/x.mp4", "-", "concat:a.mp4|b.mp4"])
+def test_what_is_never_read_is_refused_by_its_name(model, path, given):
+    """From Python too addresses and standard input are refused as they were written, and cost themselves alone."""
+    for ask in (Video, lambda name: model.classify(name, ACTIONS), lambda name: model.encode([name])):
+        with pytest.raises(VideoError, match=r"it is an address|standard input") as caught:
+            ask(given)
+        assert str(caught.value).startswith(f"{given}: ")
+    (_, refused), (_, answer) = model.classify_many([given, path], ACTIONS)
+    assert isinstance(refused, VideoError) and answer.best.action == "showing red"
+
+
+def test_a_file_that_is_called_so_is_a_file(model, tmp_path, monkeypatch):
+    """A path is a path: a file named ``-`` or like an address is read."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("-", "concat:a.mp4"):
+        write_colours(tmp_path / "a.mp4", ["red"]).rename(tmp_path / name)
+        assert model.classify(Path(name), ACTIONS).best.action == "showing red"
+
+
+@pytest.mark.parametrize("given", [3, None, b"a.mp4"])
+def test_what_names_no_file_or_model_is_gerunds_error(given):
+    """`Video` and `load` say what came, in an error of gerund's; so do limits that are none."""
+    for ask in (Video, gerund.load):
+        with pytest.raises(UsageError, match=f"got {type(given).__name__ if given else None}"):
+            ask(given)
+    with pytest.raises(UsageError, match=r"gerund\.Limits\(\.\.\.\)"):
+        gerund.load(limits=7)
+
+
+@pytest.mark.parametrize("method", ["contrast", "own"])
+def test_nothing_that_stands_out_is_no_segment(model, path, monkeypatch, method):
+    """Windows without any score are no answer, unless the method is the user's own; beside others they stay."""
+    kept = [Segment(0.0, 1.0, "showing red", 0.0, 0.9)]
+    monkeypatch.setattr(gerund.api.Contrast, "locate", lambda *_: Segments(kept))
+    asked = method if method == "contrast" else gerund.api.Contrast(model.encoder)
+    assert len(model.locate(path, ACTIONS, method=asked)) == (method == "own")
+    kept.append(Segment(1.0, 2.0, "showing red", 3.0, 0.9))
+    assert len(model.locate(path, ACTIONS, method=asked)) == 2
+
+
+def test_a_still_picture_says_so_in_python(model):
+    """Beside the answer of one frame stands what it is worth: as its note, in a REPL and in a notebook."""
+    one = MemoryVideo(PICTURES[:1], fps=8)
+    ((_, found),) = model.locate_many([one], ACTIONS)
+    for answer in (model.classify(one, ACTIONS), found):
+        assert answer.note.startswith("one frame only")
+        assert answer.note in repr(answer) and answer.note in answer._repr_html_()
+    longer = model.classify(PICTURES, ACTIONS, fps=8)
+    assert longer.note is None and "None" not in repr(longer) + longer._repr_html_()
+    assert repr(model) == "Model('colour-stub')"
 
 
 PICTURES = np.zeros((4, 6, 8, 3), np.uint8)

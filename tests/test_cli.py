@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -156,8 +157,9 @@ def test_the_size_of_a_page_is_said(run, tmp_path):
     """After `--html`: how large it is and how many videos it holds, or only links to."""
     paths = [write_colours(tmp_path / f"{name}.mp4", ["red", "green"]) for name in "ab"]
     words = ("locate", *paths, "--actions", ACTIONS, "--html", tmp_path / "x.html")
-    assert "x.html: 0.0 MB; 2 videos embedded" in run(*words).stderr
-    assert "0 videos embedded, 2 only linked" in run(*words, "--embed", "none").stderr
+    assert re.search(r"x\.html: [1-9]\d kB; 2 videos embedded\n", run(*words).stderr)
+    assert "no video embedded, 2 only linked, so keep them" in run(*words, "--embed", "none").stderr
+    assert "the page: " in run(*words[:-1], "-").stderr
 
 
 def test_an_empty_folder_says_what_was_looked_for(run, tmp_path):
@@ -377,6 +379,34 @@ def test_names_that_cannot_be_read(run, monkeypatch, tmp_path):
         result = run("classify", video, "--actions", "弹吉他, showing red")
     assert (result.exit_code, caught) == (0, [])
     assert "cannot read 1 of the names (script not known): 弹吉他" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("command", ["classify", "locate"])
+def test_a_name_that_cannot_be_read_and_comes_first_says_so(run, monkeypatch, tmp_path, command):
+    """The answer itself says that its first action means nothing, in the terminal and on record; others do not."""
+    monkeypatch.setattr(gerund.api, "load", lambda *_, **__: Model(Latin()))
+    video, out = write_colours(tmp_path / "a.mp4", ["red", "green"]), tmp_path / "out.jsonl"
+    for actions, said in (("é showing red, showing blue", True), ("é showing blue, showing red", False)):
+        shown = run(command, video, "--actions", actions, "--json", out, "--overwrite").stdout
+        (line,) = read_lines(out)
+        assert ("means nothing" in shown) == said
+        assert line["note"] == (
+            "colour-stub cannot read 'é showing red'; that it comes first means nothing" if said else None
+        )
+
+
+def test_options_that_say_nothing_without_another(run, tmp_path):
+    """`--embed` without a page is status 2; with one action, `locate` speaks of confidence, as its answers do."""
+    video = write_colours(tmp_path / "a.mp4", ["red"])
+    refused = run("locate", video, "--actions", ACTIONS, "--embed", "none")
+    assert refused.exit_code == 2 and "--html FILE" in refused.stderr
+    assert "its confidence is 100 %" in run("locate", video, "--actions", "showing red").stderr
+    assert "its probability is 100 %" in run("classify", video, "--actions", "showing red").stderr
+
+
+def test_file_names_are_shown_as_they_are(run):
+    """A name with what is a picture elsewhere, ``:x:``, stays as it is."""
+    assert "data:x: it is an address" in run("classify", "data:x", "--actions", ACTIONS).stderr
 
 
 def test_a_list_that_is_no_list_is_status_2(run, tmp_path):

@@ -7,8 +7,10 @@ import errno
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from gerund.bench.scoring.predictions import read_detections
 from gerund.cli import app
 from gerund.drawing import classification_table, timeline
 from gerund.types import Segment, Segments
+from gerund.writing import StandardOutput, write_text
 from stub import ColourEncoder, write_colours
 
 ACTIONS = "showing red, showing green, showing blue"
@@ -179,7 +182,7 @@ def test_one_standard_output(run, videos):
     two = run("locate", videos, "--actions", ACTIONS, "--json", "-", "--csv", "-")
     assert two.exit_code == 2 and "two outputs go to standard output" in two.stderr
     several = run("locate", videos, "--actions", ACTIONS, "--vtt", "-")
-    assert several.exit_code == 2 and "one file for several videos" in several.stderr
+    assert several.exit_code == 2 and "several videos need a file each" in several.stderr
 
 
 def run_stub(words, **settings):
@@ -284,6 +287,25 @@ def test_a_terminal_that_knows_few_letters_gets_signs(monkeypatch, encoding):
     else:
         assert "|--------" in text and "-####" in text and "..." in text
         assert "  " + "#" * 8 + "  100.0%" in text.replace("score", "")
+
+
+def test_columns_stand_where_letters_are_escapes(monkeypatch):
+    """Names with letters that the terminal lacks are measured as they come out, so bars begin below each other."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    lines = classification_table(answer_of(["été", "walking"])).plain.splitlines()[1:]
+    assert len({re.search("[#-]{20}", line).start() for line in lines}) == 1
+    assert "  \\xe9t\\xe9" in "".join(lines)
+
+
+@pytest.mark.parametrize("write", [StandardOutput().append, partial(write_text, Path("-"))])
+def test_standard_output_gets_what_a_file_would_hold(monkeypatch, write):
+    """To the byte, in UTF-8, also where the terminal is set to ASCII, and behind what was printed before."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    print("before", end=" ")
+    write("été\n")
+    assert raw.getvalue() == "before été\n".encode()
 
 
 @pytest.mark.parametrize(

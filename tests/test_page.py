@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from gerund.page import Located, data_url, write_page
+from gerund.page import Located, Made, data_url, write_page
 from gerund.types import Segment, Segments
 from gerund.video import Video
 from gerund.video.preview import encode_preview
@@ -111,9 +111,16 @@ def test_embedding_stops_at_the_stated_total(tmp_path, monkeypatch):
         made = write_page(page, "m", results, embed=embed)
         assert (made.num_embedded, made.num_linked, made.problems) == (held, 3 - held, ())
         assert made.size_bytes == page.stat().st_size
-        assert f"{held} videos embedded" in made.words() and ("linked" in made.words()) == (held < 3)
+        words = {0: "; no video embedded, 3 only", 1: "; 1 video embedded, 2 only", 3: "; 3 videos embedded"}
+        assert words[held] in made.words() and ("linked" in made.words()) == (held < 3)
         assert [item["source"].startswith("data:") for item in entries(page)] == [place < held for place in range(3)]
         assert [item["linked"] for item in entries(page)] == [place >= held for place in range(3)]
+
+
+def test_sizes_are_told_in_fitting_units():
+    """Small pages in kilobytes, others in megabytes; one linked video is not them."""
+    assert Made(12_345, 1, 1).words() == "12 kB; 1 video embedded, 1 only linked, so keep it where it is"
+    assert Made(100_000, 2, 0).words() == "0.1 MB; 2 videos embedded"
 
 
 def test_a_link_leads_to_the_file_and_nowhere_else(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 from gerund.errors import UsageError
@@ -65,6 +66,11 @@ class Classification:
         _require_seconds(self.duration_s, self.time_error_s)
 
     @property
+    def note(self) -> str | None:
+        """What to know about the answer, such as that it is about a still picture; else None."""
+        return _note(self.num_frames, self.time_error_s)
+
+    @property
     def best(self) -> ActionScore:
         """The action that fits best."""
         return self.actions[0]
@@ -85,13 +91,13 @@ class Classification:
     def __repr__(self) -> str:
         shown = [f"{a.action!r} {a.probability:.0%}" for a in self.actions[:_SHOWN]]
         more = [f"{len(self.actions) - len(shown)} more"] if len(self.actions) > len(shown) else []
-        return f"Classification({self.video!r}, {self.duration_s:.2f} s, {self.model}: {', '.join(shown + more)})"
+        said = ", ".join(shown + more) + _behind(self.note)
+        return f"Classification({self.video!r}, {self.duration_s:.2f} s, {self.model}: {said})"
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
         rows = [[a.action, f"{a.score:.3f}", f"{a.probability:.1%}"] for a in self.actions]
-        caption = html_table(["video", "duration_s", "model"], [[self.video, f"{self.duration_s:.2f}", self.model]])
-        return caption + html_table(["action", "score", "probability"], rows)
+        return _caption(self) + html_table(["action", "score", "probability"], rows)
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,6 +122,11 @@ class Location:
     def __post_init__(self) -> None:
         _require_seconds(self.duration_s, self.time_error_s)
 
+    @property
+    def note(self) -> str | None:
+        """What to know about the answer, such as that it is about a still picture; else None."""
+        return _note(self.num_frames, self.time_error_s)
+
     def to_dict(self) -> dict[str, Any]:
         """A plain dict, ready for JSON."""
         return {
@@ -127,12 +138,33 @@ class Location:
         }
 
     def __repr__(self) -> str:
-        return f"Location({self.video!r}, {self.duration_s:.2f} s, {self.model}, {self.segments!r})"
+        said = f"{self.segments!r}{_behind(self.note)}"
+        return f"Location({self.video!r}, {self.duration_s:.2f} s, {self.model}, {said})"
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
-        caption = html_table(["video", "duration_s", "model"], [[self.video, f"{self.duration_s:.2f}", self.model]])
-        return caption + self.segments._repr_html_()
+        return _caption(self) + self.segments._repr_html_()
+
+
+def _note(num_frames: int, time_error_s: float) -> str | None:
+    notes = []
+    if num_frames == 1:
+        notes.append("one frame only: this says what a still picture looks like, not what happens")
+    if time_error_s:
+        notes.append(f"frames up to {time_error_s:.2f} s beside those asked for")
+    return "; ".join(notes) or None
+
+
+def _behind(note: str | None) -> str:
+    return f"; {note}" if note else ""
+
+
+def _caption(answer: Classification | Location) -> str:
+    """What an answer is about, as a table for notebooks, with its note below."""
+    row = [answer.video, f"{answer.duration_s:.2f}", answer.model]
+    return html_table(["video", "duration_s", "model"], [row]) + (
+        f"<p>{escape(answer.note)}</p>" if answer.note else ""
+    )
 
 
 def _require_seconds(*values: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -44,6 +45,9 @@ class Model:
     def __init__(self, encoder: Encoder, *, workers: Workers | None = None) -> None:
         self.encoder = encoder
         self._workers = workers or Workers()
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r})"
 
     @property
     def name(self) -> str:
@@ -210,7 +214,9 @@ class Model:
         localizer = self._localizer(method)
         listed, encoded = self._encode(videos, True, fps, decoders, approximate, progress)
         answers = (
-            self._located(found, found.track, classes, localizer) if found.track is not None else _failure(found)
+            self._located(found, found.track, classes, localizer, own=localizer is method)
+            if found.track is not None
+            else _failure(found)
             for found in encoded
         )
         return zip(listed, answers, strict=True)
@@ -221,12 +227,7 @@ class Model:
     ) -> Track: ...
     @overload
     def encode(
-        self,
-        video: Several,
-        *,
-        dense: bool = False,
-        fps: Rate | None = None,
-        progress: FrameProgress | None = None,
+        self, video: Several, *, dense: bool = False, fps: Rate | None = None, progress: FrameProgress | None = None
     ) -> list[Track]: ...
     def encode(
         self,
@@ -339,9 +340,13 @@ class Model:
         except Exception as error:  # an encoder of the user's own may give vectors that cannot be compared
             return error
 
-    def _located(self, found: Encoded, track: Track, classes: ClassSpace, localizer: Localizer) -> Location | Exception:
+    def _located(
+        self, found: Encoded, track: Track, classes: ClassSpace, localizer: Localizer, *, own: bool
+    ) -> Location | Exception:
         try:
             segments = localizer.locate(track, classes)
+            if not own and not len(segments.distinct()):
+                segments = Segments()  # what has no score fills a ranking; alone it would be taken for an answer
             return Location(found.name, found.duration_s, self.name, segments, found.time_error_s, found.num_frames)
         except Exception as error:  # a method of the user's own may fail on one video; the others go on
             return error
@@ -380,7 +385,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def load(
-    model: str = DEFAULT_MODEL,
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
     *,
     device: Device = "auto",
     threads: int = 0,
@@ -406,10 +411,12 @@ def load(
         UsageError: there is no such model, or engine, precision and device cannot be had together here.
         AssetError: its weights cannot be had.
     """
+    if not isinstance(model, str | os.PathLike):
+        raise UsageError(f"a model is the name of one, of a file or of a folder; got {kind_of(model)}")
     if threads < 0:
         raise UsageError(f"threads must not be negative, got {threads}; 0 takes every core")
     choose(engine, precision, device)
-    encoder = _load_encoder(model, threads, engine, precision, device, progress)
+    encoder = _load_encoder(os.fspath(model), threads, engine, precision, device, progress)
     return Model(encoder, workers=Workers(limits))
 
 
@@ -418,14 +425,8 @@ def _load_encoder(
 ) -> Encoder:
     card = next((card for card in MODELS if card.name == model), None)
     if model in ROW_MODELS:
-        return RowEncoder(
-            ROW_MODELS[model],
-            threads=threads,
-            engine=engine,
-            precision=precision,
-            device=device,
-            progress=progress,
-        )
+        rows = ROW_MODELS[model]
+        return RowEncoder(rows, threads=threads, engine=engine, precision=precision, device=device, progress=progress)
     if card and not card.repository:
         plain = model == "i3d-minilm-plain"
         return ConseEncoder(

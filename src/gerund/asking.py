@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gerund.encoders.base import Encoder, require_same_encoder
-from gerund.errors import UsageError
+from gerund.errors import UsageError, VideoError
 from gerund.features import FrameProgress, extract_many
 from gerund.types import Clip, Track
 from gerund.video.memory import FrameSource, MemoryVideo, VideoLike, as_source
@@ -65,8 +65,8 @@ def several(videos: Any, *, least: int = 1) -> tuple[list[Any], bool]:
 
 def as_sources(
     videos: Sequence[Any], encoder: Encoder, *, dense: bool, fps: Rate | None = None
-) -> list[FrameSource | Track]:
-    """What tracks are made of, or are already; nothing is opened.
+) -> list[FrameSource | Track | VideoError]:
+    """What tracks are made of, or are already; nothing is opened. What is named and never read stays as its error.
 
     Args:
         videos: see `Askable`.
@@ -79,19 +79,22 @@ def as_sources(
     """
     if fps is not None and not any(isinstance(item, np.ndarray) for item in videos):
         raise UsageError("fps is for arrays of frames; files and clips have times of their own")
-    sources: list[FrameSource | Track] = []
+    sources: list[FrameSource | Track | VideoError] = []
     for number, item in enumerate(videos, 1):
         if isinstance(item, Track):
             _require_usable(item, encoder, dense)
             sources.append(item)
         else:
             kind = "clip" if isinstance(item, Clip) else "array"
-            sources.append(as_source(item, fps=fps, name=kind if len(videos) == 1 else f"{kind} {number}"))
+            try:
+                sources.append(as_source(item, fps=fps, name=kind if len(videos) == 1 else f"{kind} {number}"))
+            except VideoError as error:
+                sources.append(error)
     return sources
 
 
 def encode_all(
-    sources: Sequence[FrameSource | Track],
+    sources: Sequence[FrameSource | Track | VideoError],
     encoder: Encoder,
     *,
     dense: bool,
@@ -100,11 +103,11 @@ def encode_all(
     workers: Workers | None = None,
     progress: FrameProgress | None = None,
 ) -> Iterator[Encoded]:
-    """The tracks of videos, in order; those that are tracks already are passed on.
+    """The tracks of videos, in order; those that are tracks already, or errors, are passed on.
 
     Tracks say when something was in a clip's own time, and know how long the video is and whether they have all of it.
     """
-    videos = [source for source in sources if not isinstance(source, Track)]
+    videos = [source for source in sources if not isinstance(source, Track | VideoError)]
     extracted = extract_many(
         videos,
         [encoder],
@@ -117,6 +120,9 @@ def encode_all(
     for source in sources:
         if isinstance(source, Track):
             yield Encoded(source.video or "track", source, _duration_s(source))
+            continue
+        if isinstance(source, VideoError):
+            yield Encoded(str(source.path), error=source)
             continue
         done, name = next(extracted), str(source.path)
         if done.error is not None:

@@ -58,21 +58,30 @@ class Surface:
     Attributes:
         columns: its width; without limit where it is no terminal, for nothing is cut in a pipe.
         marks: what it can draw with.
+        encoding: what it is written in.
     """
 
     columns: int
     marks: Marks
+    encoding: str = "utf-8"
 
     @classmethod
     def here(cls) -> Surface:
         """That of this process."""
         console = Console()
         columns = console.width if console.is_terminal or "COLUMNS" in os.environ else sys.maxsize
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         try:
-            "".join(vars(_BLOCKS).values()).encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-        except (UnicodeEncodeError, LookupError):
-            return cls(columns, _ASCII)
-        return cls(columns, _BLOCKS)
+            "".join(vars(_BLOCKS).values()).encode(encoding)
+        except UnicodeEncodeError:
+            return cls(columns, _ASCII, encoding)
+        except LookupError:
+            return cls(columns, _ASCII, "ascii")
+        return cls(columns, _BLOCKS, encoding)
+
+    def written(self, text: str) -> str:
+        """Text as it comes out: letters that cannot be written are escapes, which take more cells."""
+        return printable(text).encode(self.encoding, "backslashreplace").decode(self.encoding)
 
     def shorten(self, text: str, cells: int) -> str:
         """Text of at most so many cells; of a longer one the beginning and the mark of what was left out."""
@@ -83,7 +92,7 @@ class Surface:
 
     def column(self, names: Iterable[str], cells: int) -> dict[str, str]:
         """Names as a column shows them: all of one width, at most so many cells."""
-        short = {name: self.shorten(printable(name), max(cells, _FEWEST_NAME_CELLS)) for name in names}
+        short = {name: self.shorten(self.written(name), max(cells, _FEWEST_NAME_CELLS)) for name in names}
         width = max(map(cell_len, short.values()))
         return {name: set_cell_size(text, width) for name, text in short.items()}
 
@@ -95,7 +104,7 @@ def classification_table(answer: Classification) -> Text:
     """
     surface = Surface.here()
     text = heading(answer.video, answer.duration_s)
-    longest = max(cell_len(printable(item.action)) for item in answer.actions)
+    longest = max(cell_len(surface.written(item.action)) for item in answer.actions)
     room = surface.columns - len("  10  name    100.0%") + len("name")
     score = "  score +0.000"
     with_score = room - len(score) - longest >= _FEWEST_BAR_CELLS
@@ -150,7 +159,7 @@ def heading(video: str, duration_s: float) -> Text:
     """The file's name and length."""
     surface = Surface.here()
     length = f"  {math.floor(duration_s * 10) / 10} s"
-    name = printable(video)
+    name = surface.written(video)
     most = surface.columns - len(length)
     if cell_len(name) > most:  # the end of a path tells most
         dots = surface.marks.dots

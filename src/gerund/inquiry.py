@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,6 @@ from gerund.page import Embed
 from gerund.record import SCHEMA, Line, Record, encode, settings_id
 from gerund.sinks import ActionTable, Lines, Page, Screen, SegmentTable, Sink, Subtitles, is_answer
 from gerund.text.classes import ClassSpace
-from gerund.types import Segments
 from gerund.video.identity import content_id
 from gerund.writing import check_outputs, is_stdout
 
@@ -58,6 +57,8 @@ class Outputs:
         files = [Path(item) for item in (self.json, self.csv, self.html) if item]
         folder = Path(self.vtt) if self.vtt else None
         read = list(inputs)
+        if self.embed != "auto" and not self.html:
+            raise UsageError(f"--embed {self.embed} says what a page holds; name the page too, with --html FILE")
         check_outputs([*files, folder], read, folders=bool(folder and folder.is_dir()))
         check_outputs(files)
 
@@ -215,15 +216,21 @@ class Inquiry:
         if isinstance(answer, Exception):
             return answer
         try:
-            if isinstance(answer, Location) and not len(answer.segments.distinct()):
-                answer = replace(answer, segments=Segments())
-            line = self._head(str(path)) | answer.to_dict() | {"note": notes_on(answer)}
+            line = self._head(str(path)) | answer.to_dict() | {"note": self._note_of(answer)}
             encode(line)
         except ValueError:
             return GerundError("its answer has numbers that are not finite")
         except Exception as error:
             return GerundError(f"its answer cannot be written down: {reason_of(error)}")
         return line
+
+    def _note_of(self, answer: Classification | Location) -> str | None:
+        """What to know about an answer; that the model cannot read what it names first, before all."""
+        ranked = answer.actions if isinstance(answer, Classification) else answer.segments
+        if not len(ranked) or (first := ranked[0].action) not in self._unread:
+            return answer.note
+        said = f"{self.model.name} cannot read {first!r}; that it comes first means nothing"
+        return "; ".join(filter(None, [said, answer.note]))
 
     def _head(self, video: str) -> Line:
         content = self._content(Path(video)) if self._outputs.json else None
@@ -255,7 +262,8 @@ class Inquiry:
         """Says what a person should know before reading the answers."""
         say, classes = self._run.say, self.classes
         if len(classes) == 1:
-            say("note: with one action its probability is 100 % whatever is shown; name others to choose from")
+            share = "probability" if self._kind == "actions" else "confidence"
+            say(f"note: with one action its {share} is 100 % whatever is shown; name others to choose from")
         if classes.as_given:
             bare = sum(texts == (name,) for name, texts in zip(classes.names, classes.texts, strict=True))
             if 0 < bare < len(classes):
@@ -270,18 +278,3 @@ class Inquiry:
             say(f"note: unlike anything {self.model.name} was trained on, so a guess at best: {names}{more}")
         for remark in self.model.remarks():
             say(f"note: {remark}")
-
-
-def notes_on(answer: Classification | Location) -> str | None:
-    """What to know about one answer: it is about a still picture, or other frames were looked at than those asked for.
-
-    Example:
-        >>> notes_on(Location("a.jpg", 0.04, "i3d-minilm", Segments(), num_frames=1))
-        'one frame only: this says what a still picture looks like, not what happens'
-    """
-    notes = []
-    if answer.num_frames == 1:
-        notes.append("one frame only: this says what a still picture looks like, not what happens")
-    if answer.time_error_s:
-        notes.append(f"frames up to {answer.time_error_s:.2f} s beside those asked for")
-    return "; ".join(notes) or None

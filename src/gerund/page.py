@@ -65,8 +65,11 @@ class Made:
 
     def words(self) -> str:
         """Its size and what it holds, in a line."""
-        linked = f", {self.num_linked} only linked, so keep them where they are" if self.num_linked else ""
-        return f"{self.size_bytes / 1e6:.1f} MB; {self.num_embedded} videos embedded{linked}"
+        size = f"{self.size_bytes / 1e6:.1f} MB" if self.size_bytes >= 100_000 else f"{self.size_bytes / 1e3:.0f} kB"
+        held = {0: "no video", 1: "1 video"}.get(self.num_embedded, f"{self.num_embedded} videos")
+        keep = "it where it is" if self.num_linked == 1 else "them where they are"
+        linked = f", {self.num_linked} only linked, so keep {keep}" if self.num_linked else ""
+        return f"{size}; {held} embedded{linked}"
 
 
 def write_page(target: Path, model: str, results: Sequence[Located], *, embed: Embed = "auto") -> Made:

@@ -17,7 +17,10 @@ from gerund.printing import printable, printable_lines
 
 
 class SafeConsole(Console):
-    """A console that prints what a terminal may show of the text it is given, whoever wrote it."""
+    """A console that prints what a terminal may show of the text it is given, whoever wrote it, and nothing else."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, emoji=False)  # a file may be called data:x:
 
     def print(self, *objects: Any, **settings: Any) -> None:
         """Prints text with its styles; control characters in it become question marks."""
@@ -44,7 +47,7 @@ class Watcher:
     """
 
     def __init__(self, *, quiet: bool) -> None:
-        self.console = SafeConsole(stderr=True, highlight=False)
+        self.console = SafeConsole(stderr=True)
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -133,4 +136,4 @@ def is_on_disk(card: ModelCard) -> bool:
 
 def show(item: Text) -> None:
     """Prints to standard output; long lines are left to the terminal, so that nothing is cut in a pipe."""
-    SafeConsole(highlight=False).print(item, soft_wrap=True)
+    SafeConsole().print(item, soft_wrap=True)

@@ -136,10 +136,19 @@ def write_text(path: Path, text: str) -> None:
         OSError: it cannot be written.
     """
     if is_stdout(path):
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _to_standard_output(text)
     else:
         write_bytes(path, text.encode())
+
+
+def _to_standard_output(text: str) -> None:
+    """What a file would hold, to the byte: a terminal that knows few letters must not change the names in a table."""
+    sys.stdout.flush()
+    if raw := getattr(sys.stdout, "buffer", None):
+        raw.write(text.encode("utf-8", "surrogateescape"))
+    else:
+        sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 class GrowingFile:
@@ -206,8 +215,7 @@ class StandardOutput:
             BrokenPipeError: who read it is gone.
         """
         with standard_output():
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            _to_standard_output(text)
 
     def close(self) -> None:
         """Standard output stays open."""

@@ -160,7 +160,6 @@ def demo(
     from gerund import assets
     from gerund.api import load
     from gerund.drawing import classification_table, timeline
-    from gerund.inquiry import notes_on
     from gerund.terminal import Watcher, show
 
     with errors_to_exit(), Watcher(quiet=False) as watcher:
@@ -179,8 +178,8 @@ def demo(
             show(classification_table(replace(answer, video=name)))
             echo("\nWhen it is done:\n")
             show(timeline(name, answer.duration_s, found, top=6))
-            if note := notes_on(answer):
-                echo(f"\nnote: {note}")
+            if answer.note:
+                echo(f"\nnote: {answer.note}")
             echo(
                 "\nNow yours:\n"
                 '  gerund classify VIDEOS... --actions "first action, second action"\n'

@@ -56,4 +56,5 @@ class Page(Sink):
             raise OutputError(self._target, error) from error
         for video, problem in made.problems:
             self._fail(video, problem)
-        return (f"{self._target}: {made.words()}",)
+        where = "the page" if is_stdout(self._target) else str(self._target)
+        return (f"{where}: {made.words()}",)

@@ -27,7 +27,7 @@ class Subtitles(Sink):
         self._target = Path(target)
         self._is_one = is_stdout(target) or (self._target.suffix.lower() == ".vtt" and not self._target.is_dir())
         if self._is_one and len(videos) > 1:
-            raise UsageError(f"--vtt {target}: one file for several videos; give a folder")
+            raise UsageError(f"--vtt {target}: several videos need a file each; give a folder")
         self._common = os.path.commonpath([video.absolute().parent for video in videos]) if videos else ""
 
     def take(self, answer: Answer) -> None:

@@ -173,7 +173,7 @@ def _require_no_file(name: str, *, alone: bool) -> None:
     """
     slashed = name.startswith(("/", "./", "../", "~/")) or (alone and ("/" in name or "\\" in name))
     if slashed or Path(name).suffix.lower() in LIST_SUFFIXES:
-        action = f"; to name an action with a slash, put a comma behind it: {name + ','!r}" if alone else ""
+        action = f"; if it is an action, put a comma behind it: {name + ','!r}" if alone else ""
         raise UsageError(
             f"--actions {name}: no such file; give names separated by commas, a file of names (text, JSON, YAML, CSV, "
             f"TSV), or one of {', '.join(VOCABULARIES)}{action}"

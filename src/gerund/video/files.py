@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterable
 from glob import glob, has_magic
@@ -11,12 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gerund.errors import VideoError
+from gerund.video.naming import refusal
 from gerund.video.reader import VIDEO_SUFFIXES
 
-_ADDRESS = re.compile(
-    r"[a-z][a-z0-9+.-]*://|(concat|data|file|ftp|https?|mms|pipe|rtmps?|rtp|rtsp|srt|tcp|udp):", re.IGNORECASE
-)
-_STANDARD_INPUT = frozenset(("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"))
 _PLAYLISTS = frozenset(
     (".asx", ".concat", ".ffconcat", ".ism", ".m3u", ".m3u8", ".mpd", ".pls", ".sdp", ".smil", ".wpl", ".xspf")
 )
@@ -55,8 +51,8 @@ def find_videos(paths: Iterable[str | os.PathLike[str]]) -> FoundVideos:
     others: set[tuple[str, str]] = set()
     for given in paths:
         path, known = Path(given), len(problems)
-        if refusal := _refusal(os.fspath(given)):
-            files, reason = [], refusal
+        if why := refusal(os.fspath(given)):
+            files, reason = [], why
         elif os.path.isdir(path):
             files = _in_folder(path, problems, others)
             reason = f"no video in this folder (endings: {' '.join(sorted(VIDEO_SUFFIXES))})"
@@ -73,20 +69,11 @@ def find_videos(paths: Iterable[str | os.PathLike[str]]) -> FoundVideos:
         if not files and len(problems) == known:
             problems.append(VideoError(given, reason))
         for file in files:
-            if refusal := _refusal_of_file(file):
-                problems.append(VideoError(file, refusal))
+            if why := _refusal_of_file(file):
+                problems.append(VideoError(file, why))
             else:
                 found.setdefault((os.path.realpath(file.parent), file.name), file)
     return FoundVideos(list(found.values()), problems, len(others))
-
-
-def _refusal(given: str) -> str | None:
-    """Why what was given cannot be a path; None where it may be."""
-    if given in _STANDARD_INPUT:
-        return "standard input cannot be read, for videos are sought in; write it to a file and give that"
-    if _ADDRESS.match(given) and not os.path.lexists(given):
-        return "it is an address, and gerund reads files alone; fetch it first, and give the file"
-    return None
 
 
 def _refusal_of_file(file: Path) -> str | None:

@@ -190,6 +190,7 @@ def as_source(given: object, *, fps: float | Fraction | None = None, name: str =
 
     Raises:
         UsageError: it is something else, or an array without a rate.
+        VideoError: it is an address or standard input.
     """
     if isinstance(given, str | os.PathLike):
         path = os.fspath(given)
@@ -197,7 +198,7 @@ def as_source(given: object, *, fps: float | Fraction | None = None, name: str =
             raise UsageError("the path of a video is text; os.fsdecode turns bytes into it")
         if not path:
             raise UsageError("the path of the video is empty")
-        return Video(path)
+        return Video(given)
     if isinstance(given, Clip):
         return MemoryVideo(given, name=name or "clip")
     if isinstance(given, np.ndarray):

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gerund.errors import UsageError, VideoError
-from gerund.types import Clip, FloatArray64, FrameArray, IntArray
+from gerund.types import Clip, FloatArray64, FrameArray, IntArray, kind_of
 from gerund.video.index import Index
 from gerund.video.limits import Limits
+from gerund.video.naming import refusal
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -60,6 +61,10 @@ class Video:
         path: the file.
         limits: how large its pictures may be.
 
+    Raises:
+        VideoError: it is an address or standard input, which are not read.
+        UsageError: it is no path at all.
+
     Example:
         >>> clip = Video("match.mp4").read(times_s=[1.0, 2.0])  # doctest: +SKIP
         >>> clip.frames.shape  # doctest: +SKIP
@@ -67,6 +72,10 @@ class Video:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, limits: Limits | None = None) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise UsageError(f"a video file is named by its path; got {kind_of(path)}")
+        if isinstance(path, str) and (reason := refusal(path)):  # a Path can have lost a slash of it already
+            raise VideoError(path, reason)
         self.path = Path(path)
         self._limits = limits or Limits()
 

@@ -76,7 +76,7 @@ class Worker:
 
     def _do_index(self, body: bytes) -> None:
         """Opens a video and tells where its frames are."""
-        self._video = Video(os.fsdecode(body), limits=self._limits)
+        self._video = Video(Path(os.fsdecode(body)), limits=self._limits)
         fields, arrays = self._video.index.to_message()
         self._send("index", arrays, **fields)
 
@@ -108,7 +108,7 @@ class Worker:
 
     def _do_preview(self, most_bytes: int, body: bytes) -> None:
         """Tells whether browsers play the file as it is, and if not, sends a small one with the same pictures."""
-        self._video = Video(os.fsdecode(body), limits=self._limits)
+        self._video = Video(Path(os.fsdecode(body)), limits=self._limits)
         kind = playable_type(self._video.path, self._limits)
         as_it_is = kind is not None and self._video.path.stat().st_size <= most_bytes
         self._send("preview", b"" if as_it_is else encode_preview(self._video), type=kind if as_it_is else PREVIEW_TYPE)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from gerund.errors import UsageError
-from gerund.types import FrameArray, IntArray
+from gerund.types import FrameArray, IntArray, kind_of
 from gerund.video.limits import Limits
 from gerund.video.process import Process, WorkerLostError
 from gerund.video.reader import Video
@@ -33,6 +33,8 @@ class Workers:
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
+        if not isinstance(limits, Limits | None):
+            raise UsageError(f"limits are gerund.Limits(...), or None for those by default; got {kind_of(limits)}")
         self.limits = limits or Limits()
         self._closed = False
         self._begin()

@@ -110,10 +110,14 @@ def _read_yaml(text: str, place: str) -> Any:
 
     try:
         return plain(yaml.compose(text, Loader=yaml.SafeLoader) or yaml.ScalarNode("", ""))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{place}, line {mark.line + 1}" if mark else place
+        raise UsageError(f"{where}: not valid YAML; {error.problem or error.context}") from error
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, UsageError):
             raise
-        raise UsageError(f"{place}: not valid YAML: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{place}: not valid YAML; {' '.join(str(error).split())}") from error
     except RecursionError as error:
         raise UsageError(f"{place}: its YAML is nested too deeply") from error
 
@@ -140,8 +144,10 @@ def _text_of(path: Path) -> str:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(
-            f"{path}: expected a list of actions as UTF-8 text; this is another encoding, or no text ({error})"
+            f"{path}, line {line}: expected a list of actions as UTF-8 text; this is another encoding, or no text; "
+            "save it as UTF-8"
         ) from error
     if "\0" in text:
         raise UsageError(f"{path}: expected a list of actions as UTF-8 text; this is a binary file")

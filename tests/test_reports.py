@@ -305,6 +305,11 @@ def test_words_of_a_report_do_nothing(real):
     assert "\n<" not in read.to_text()
 
 
+def test_a_report_has_seed_0_unless_it_is_told():
+    """Where nobody names a seed, the first is what `gerund evaluate` takes too."""
+    assert report.make_report(BENCHMARK, [report.SplitRun("0")], method="m", features={}, texts={}).data.seed == 0
+
+
 def test_why_a_run_stopped_is_in_its_report(real):
     """The reason stands at the head of every rendering."""
     stopped = edited(real, stopped="KeyError: 'x'")

@@ -531,6 +531,7 @@ def test_impossible_combinations(wanted, message, monkeypatch):
         (True, True, {"engine": "torch"}, ("torch", "bf16", "cuda")),
         (True, True, {"engine": "torch", "device": "cpu"}, ("torch", "bf16", "cpu")),
         (True, True, {"precision": "fp32"}, ("torch", "fp32", "cuda")),
+        (True, True, {"precision": "fp16"}, ("torch", "fp16", "cuda")),
         (True, True, {"engine": "onnx"}, ("onnx", "fp32", "cpu")),
         (False, True, {"engine": "onnx", "precision": "int8"}, ("onnx", "int8", "cpu")),
         (False, True, {"precision": "int8"}, ("openvino", "int8", "cpu")),

@@ -310,7 +310,7 @@ def test_annotations_of_another_split_are_refused(tmp_path):
 
 
 def test_segments_of_other_videos_are_refused(tmp_path):
-    """Predictions that share no video with the annotations are an error, not a score of nought; one shared is enough."""
+    """Predictions that share no video with the annotations are an error, not a score of 0; one shared is enough."""
     truth, found, out = tmp_path / "t.csv", tmp_path / "p.csv", tmp_path / "r.json"
     label = find_benchmark("thumos14-75-25").splits[0].unseen[0]
     truth.write_text(f"video-id,t-start,t-end,label\nv1,0,5,{label}\n")

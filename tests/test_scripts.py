@@ -51,7 +51,9 @@ def test_single_letters_are_no_words():
 
 def test_letters_stand_for_bytes_as_gpt2_has_them():
     """What the published pre-tokenizer makes of a letter of one to four bytes is read back as that letter."""
-    letters = [chr(code) for code in (*range(1, 0x800), *range(0x800, 0xD800, 0xFFF), *range(0x10000, 0x110000, 0xFFFF))]
+    letters = [
+        chr(code) for code in (*range(1, 0x800), *range(0x800, 0xD800, 0xFFF), *range(0x10000, 0x110000, 0xFFFF))
+    ]
     written = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     assert [_as_text(written.pre_tokenize_str(letter)[0][0]) for letter in letters] == letters
 

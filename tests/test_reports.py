@@ -151,7 +151,11 @@ def test_what_is_no_json_is_told_with_its_line(real, make, said):
 
 
 def test_a_huge_report_is_not_read(real, monkeypatch):
-    """Beyond a stated size a file is no report; a folder and a missing file are said to be that."""
+    """Beyond 64 MiB a file is no report; a folder and a missing file are said to be that."""
+    with (sparse := real.with_name("sparse.json")).open("wb") as file:
+        file.truncate(64 * 2**20 + 1)
+    with pytest.raises(UsageError, match="larger than"):
+        Report.read(sparse)
     monkeypatch.setattr(schema, "_MOST_BYTES", real.stat().st_size - 1)
     with pytest.raises(UsageError, match="larger than"):
         Report.read(real)

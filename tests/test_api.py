@@ -53,6 +53,14 @@ def test_top_cuts_the_list_not_the_probabilities(tmp_path, model):
         model.classify(path, ACTIONS, top=0)
 
 
+def test_five_actions_are_named_unless_more_are_asked_for(model):
+    """Without `top` the best five of seven are given, for one video and for each of several."""
+    track = model.encode(np.zeros((8, 32, 32, 3), np.uint8), fps=4)
+    names = [f"showing {name}" for name in ("red", "green", "blue", "a", "b", "c", "d")]
+    assert len(model.classify(track, names).actions) == 5
+    assert [len(answer.actions) for answer in model.classify([track, track], names)] == [5, 5]
+
+
 def test_locate_finds_the_seconds(tmp_path, model):
     """Green in seconds 4 to 8 of 16 is found there, to the quarter of a second that segments are widened by."""
     path = write_colours(tmp_path / "a.mp4", ["red"] * 4 + ["green"] * 4 + ["red"] * 8)

@@ -357,6 +357,18 @@ def test_command_goes_on_without_lists(typed, monkeypatch, tmp_path):
     )
 
 
+def test_command_says_which_splits_divide_a_pair(typed, monkeypatch, tmp_path):
+    """A pair that is annotated together is said to be divided where it is, and to be divided nowhere only then."""
+    nowhere = "no split has the one on the seen and the other on the unseen side"
+    monkeypatch.setattr(gerund.bench.datasets, "read_listing", lambda *_: annotated())
+    divided = typed("leaky", "--data", tmp_path).output
+    assert "AnyDive is unseen and CliffDive is seen in split 0" in divided and nowhere not in divided
+    together = leaky(splits=(Split("0", seen=("YoYo",), unseen=("CliffDive", "AnyDive")),))
+    monkeypatch.setattr(gerund.bench.protocols.benchmarks, "find_benchmark", lambda name: together)
+    whole = typed("leaky", "--data", tmp_path).output
+    assert nowhere in whole and "is unseen and" not in whole
+
+
 def test_command_refuses_what_is_no_list_of_classes(typed):
     """A name that is neither a data set nor a file is a usage error that says what would do."""
     result = typed("leaky", "--trained-on", "kinetiks")

@@ -170,6 +170,14 @@ def test_a_broken_list_is_refused_with_file_and_line(tmp_path, read, name, conte
     assert str(path) in str(error.value)
 
 
+def test_labels_of_metas_are_names_or_places(tmp_path):
+    """A word is the class itself, a number its place in the class list, and a place below zero is no class."""
+    rows = ['{"videoname": "a.mp4", "label": "Archery"}', '{"videoname": "b.mp4", "label": 1}']
+    rows.append('{"videoname": "c.mp4", "label": -1}')
+    found = lists.read_metas(write(tmp_path / "m.jsonl", *rows), classes=["x", "y"])
+    assert [(video.video, video.label) for video in found] == [("a", "Archery"), ("b", "y"), ("c", "-1")]
+
+
 def test_a_list_that_is_not_text_is_refused(tmp_path):
     """Bytes that are no UTF-8 give the line they are on."""
     (tmp_path / "c.txt").write_bytes(b"fine\nbad \xff\n")
@@ -254,6 +262,13 @@ def test_kinetics_files_are_found_under_their_short_name(tmp_path):
     )
     file = write(tmp_path / "k400" / "train" / "archery" / "---QUuC4vJs.mp4", "x")
     assert find_files("kinetics400", tmp_path) == {"---QUuC4vJs_000084_000094": file}
+
+
+def test_files_of_other_data_sets_are_found_under_their_whole_name_only(tmp_path):
+    """Where names are no YouTube ids, a file named like the first eleven letters of a video is another video."""
+    write(tmp_path / "ucf101_videos.csv", "video,class", "v_Archery_g01_c01.avi,Archery")
+    write(tmp_path / "ucf101" / "v_Archery_g.avi", "x")
+    assert find_files("ucf101", tmp_path) == {}
 
 
 def test_lists_of_other_kinetics_are_not_mixed_in(tmp_path):
@@ -388,6 +403,8 @@ def test_strangers_in_the_folder_do_no_harm(tmp_path):
     write(tmp_path / "kinetics400" / "train.csv", "label,youtube_id", "broken")
     write(tmp_path / "ucf101_videos.csv", "video,class", "a.avi,Archery")
     assert [video.video for video in read_listing("ucf101", tmp_path)] == ["a"]
+    lists_found = [found.path for found in find_lists("ucf101", tmp_path)]
+    assert lists_found == [tmp_path / "ucf101_videos.csv"], "a loop shows the same list under a second name"
 
 
 def test_a_broken_official_list_is_an_error(tmp_path):

@@ -51,6 +51,17 @@ def test_torch_files(tmp_path):
     check(read_checkpoint(tmp_path / "a.pt").tensors, given)
 
 
+def test_modules_may_be_nested_to_a_depth(tmp_path):
+    """A tensor below 64 names is found under all of them; one name more is refused."""
+    inner = {"w": torch.ones(2)}
+    for depth in range(1, 66):
+        inner = {"m": inner}
+        torch.save(inner, tmp_path / f"{depth}.pt") if depth >= 64 else None
+    assert list(read_checkpoint(tmp_path / "64.pt").tensors) == ["m." * 64 + "w"]
+    with pytest.raises(AssetError, match="nested deeper than 64 levels"):
+        read_checkpoint(tmp_path / "65.pt")
+
+
 @pytest.mark.parametrize("key", ["state_dict", "model", "weights", "model_state_dict"])
 def test_training_checkpoints(tmp_path, key):
     """The tensors are found beside an epoch, an optimiser and a name."""
@@ -150,6 +161,23 @@ def test_the_handmade_pickle_is_what_torch_reads(tmp_path):
     """The pickles of the next tests are refused for what is wrong in them, not for their form."""
     path = archive(tmp_path / "a.pt", tensor_pickle(), [("0", np.arange(4, dtype="f4").tobytes())])
     np.testing.assert_array_equal(read_checkpoint(path).tensors["x"], np.arange(4))
+
+
+@pytest.mark.parametrize(("name", "said"), [(b"X\x01\x00\x00\x00x", ""), (b"K\x07", "something else than names")])
+def test_dicts_of_python_2_are_lists_of_pairs(tmp_path, name, said):
+    """Files of before Python 3 give the items of an ordered dict as pairs; what is not named by a text is refused."""
+    head, item, tail = (
+        b"\x80\x02",
+        tensor_pickle().removeprefix(b"\x80\x02}X\x01\x00\x00\x00x").removesuffix(b"s."),
+        b"eetR.",
+    )
+    pickled = head + b"ccollections\nOrderedDict\n(](](" + name + item + tail
+    path = archive(tmp_path / "a.pt", pickled, [("0", np.arange(4, dtype="f4").tobytes())])
+    if said:
+        with pytest.raises(AssetError, match=said):
+            read_checkpoint(path)
+    else:
+        np.testing.assert_array_equal(read_checkpoint(path).tensors["x"], np.arange(4))
 
 
 WRONG = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,6 +56,22 @@ def test_plain_conse_by_hand():
     np.testing.assert_allclose(carry(logits, labels, ridge=None, top=2)[0], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("top", [1, 2, 3, 29, 30, 40])
+def test_conse_averages_the_best_labels(monkeypatch, top):
+    """The mean is over the `top` labels that a whole sort puts first, though a partition puts no other in its place."""
+
+    def least_promised(values, kth, axis):
+        order = np.argsort(values, axis=axis)
+        return np.concatenate([order[:, :kth], order[:, kth : kth + 1], order[:, :kth:-1]], axis=1)
+
+    monkeypatch.setattr(np, "argpartition", least_promised)
+    rng = np.random.default_rng(0)
+    labels, logits = random_labels(rng), rng.permutation(30).astype(np.float32)[None] / 10
+    best = sorted(range(30), key=lambda place: -logits[0, place])[:top]
+    mean = sum(np.exp(logits[0, place]) * labels[place] for place in best)
+    np.testing.assert_allclose(carry(logits, labels, ridge=None, top=top)[0], mean / np.linalg.norm(mean), atol=1e-5)
+
+
 @given(st.integers(0, 2**31), st.floats(-50, 50))
 def test_a_constant_added_to_the_scores_changes_nothing(seed, constant):
     """Logits are only known up to a constant."""
@@ -99,6 +116,14 @@ def without_weights(request):
     made._labels = random_labels(np.random.default_rng(3), 400, 8)
     made.label_logits = lambda frames, dense: frames
     return made
+
+
+def test_only_int8_is_remarked_on(without_weights):
+    """In float32 there is nothing that a user should know; in int8 it is how well that agrees."""
+    assert without_weights.remarks() == []
+    without_weights._setup = Setup("openvino", "int8", "cpu")
+    without_weights._video_network = SimpleNamespace(agreement="cosine 0.99")
+    assert without_weights.remarks() == ["int8 video network: cosine 0.99"]
 
 
 def test_hubness_is_half_the_mean_cosine_to_the_nearest_ten_labels(without_weights):

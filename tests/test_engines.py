@@ -109,6 +109,7 @@ CASES = {
     "add tensors": (lambda g, x, y: x + y, (X, X[:, :1]), X + X[:, :1]),
     "subtract": (lambda g, x: x - 2.5, (X,), X - np.float32(2.5)),
     "multiply": (lambda g, x: x * VECTOR * 3, (X,), X * VECTOR * 3),
+    "multiply, add a row": (lambda g, x: x * VECTOR + VECTOR[None], (X[0],), X[0] * VECTOR + VECTOR),
     "matmul": (lambda g, x: x @ MATRIX.T.copy(), (X,), X @ MATRIX.T),
     "matmul of tensors": (lambda g, x, y: x @ y, (QUERY, KEY.swapaxes(2, 3)), QUERY @ KEY.swapaxes(2, 3)),
     "matmul, transpose": (lambda g, x: g.linear(x, MATRIX), (X,), X @ MATRIX.T),
@@ -555,6 +556,7 @@ def test_impossible_combinations(wanted, message, monkeypatch):
         (True, True, {"engine": "torch"}, ("torch", "bf16", "cuda")),
         (True, True, {"engine": "torch", "device": "cpu"}, ("torch", "bf16", "cpu")),
         (True, True, {"precision": "fp32"}, ("torch", "fp32", "cuda")),
+        (True, True, {"precision": "fp16"}, ("torch", "fp16", "cuda")),
         (True, True, {"engine": "onnx"}, ("onnx", "fp32", "cpu")),
         (False, True, {"engine": "onnx", "precision": "int8"}, ("onnx", "int8", "cpu")),
         (False, True, {"precision": "int8"}, ("openvino", "int8", "cpu")),
@@ -593,6 +595,8 @@ def test_sample_inputs_fit_the_graph():
     assert (mask[:, 0] == 1).all()
     assert (np.diff(mask, axis=1) <= 0).all()
     assert mask.min() == 0
+    _, masks = sample_inputs(graph, np.random.default_rng(1), batch=200, length=4)
+    assert set(masks.sum(axis=1).tolist()) == {1, 2, 3, 4}, "sentences of every length, the longest too"
     (frames,) = sample_inputs(i3d.build(tiny_i3d_weights(np.random.default_rng(0))), np.random.default_rng(0))
     assert frames.shape == (1, 8, 224, 224, 3)
     assert frames.dtype == np.uint8
@@ -727,6 +731,28 @@ def test_export_refuses_what_does_not_match(format, run, tmp_path, monkeypatch):
     assert [network["good"] for network in report["networks"].values()] == [False, True]
     assert run("export", "tiny", out, "--format", format, "--tolerance", "0.02").exit_code == 0
     assert {file.name for file in out.iterdir()} == FILES[format] | {"colours.onnx"}
+
+
+def test_one_bad_run_of_many_is_not_exported(run, tmp_path, monkeypatch):
+    """A file that is right on random inputs and wrong on a video is not kept."""
+    video = write_colours(tmp_path / "a.mp4", ["red"])
+    original = export._write_openvino
+
+    def wrong_on_videos(graph, file, threads):
+        ready, asked = original(graph, file, threads), []
+
+        def answer(*inputs):
+            asked.append(inputs)
+            return ready(*inputs) * (1 if graph.name != "colours" or len(asked) < 3 else 1.01)
+
+        return answer
+
+    monkeypatch.setattr(export, "_write_openvino", wrong_on_videos)
+    result = run("export", "tiny", tmp_path / "out", "--format", "openvino", "--video", video)
+    assert result.exit_code == 1 and "'colours' differs" in result.stderr
+    report = json.loads((tmp_path / "out" / "parity-failed.json").read_text())
+    errors = [check["max_error"] for check in report["networks"]["colours"]["checks"]]
+    assert max(errors[:2]) < 1e-4 < errors[2] and not report["good"]
 
 
 def test_export_at_no_tolerance_is_refused(run, tmp_path):

@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from gerund.bench.protocols.benchmarks import find_benchmark
+from gerund.bench.runs import evaluate
+from gerund.bench.runs.request import Request
 from gerund.cli import app
+from gerund.errors import UsageError
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 FREEZAD = SHARED / "predictions" / "freezad_thumos14"
@@ -185,6 +189,7 @@ def test_three_renderings_have_the_same_figures(toy_report, tmp_path):
     mean = f"{json.loads(path.read_text())['summary']['AUSUC']['mean']:.2f}"
     page = (tmp_path / "r.html").read_text()
     for text in (shown, (tmp_path / "r.md").read_text(), page):
+        assert "method settings: " in text, "the first line of what it rests on"
         assert mean in text and "eszsl on toyworld-gzsl" in text
     assert "http" not in page and "<script" not in page and "src=" not in page
 
@@ -302,6 +307,37 @@ def test_annotations_of_another_split_are_refused(tmp_path):
         "--predictions", FREEZAD / "predict_75_1.csv", "--truth", FREEZAD / "gt_75_0.csv",
     )  # fmt: skip
     assert done.exit_code == 2 and "belongs to another split" in " ".join(done.output.split())
+
+
+def test_segments_of_other_videos_are_refused(tmp_path):
+    """Predictions that share no video with the annotations are an error, not a score of 0; one shared is enough."""
+    truth, found, out = tmp_path / "t.csv", tmp_path / "p.csv", tmp_path / "r.json"
+    label = find_benchmark("thumos14-75-25").splits[0].unseen[0]
+    truth.write_text(f"video-id,t-start,t-end,label\nv1,0,5,{label}\n")
+    run = ("evaluate", "X", "--on", "thumos14-75-25", "--splits", "0", "--predictions", found, "--truth", truth)
+    found.write_text(f"video-id,t-start,t-end,label,score\nv8,0,5,{label},0.5\nv9,0,5,{label},0.5\n")
+    refused = gerund(*run, "--out", out)
+    assert refused.exit_code == 2 and not out.exists()
+    assert "none of its videos is annotated in split 0; it belongs to other videos" in " ".join(refused.output.split())
+    found.write_text(f"video-id,t-start,t-end,label,score\nv1,0,5,{label},0.5\nv9,0,5,{label},0.4\n")
+    assert gerund(*run, "--out", out).exit_code == 0
+    assert json.loads(out.read_text())["splits"][0]["metrics"]["mAP@0.3"] == 100
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train"])
+def test_what_is_not_typed_is_not_asked_for(monkeypatch, tmp_path, command):
+    """A bare command asks for its method and protocol and for nothing else: no leave is given, no setting made."""
+    asked = []
+
+    def stop(request, *_, **__):
+        asked.append(request)
+        raise UsageError("enough")
+
+    monkeypatch.setattr(evaluate, "train_and_save", stop)
+    monkeypatch.setattr(evaluate, "evaluate", stop)
+    gerund(command, "eszsl", "--on", "toyworld", "--out", tmp_path / "new")
+    (said,), bare = asked, Request("eszsl", "toyworld")
+    assert {k: v for k, v in said.to_dict().items() if v} == {k: v for k, v in bare.to_dict().items() if v}
 
 
 @pytest.mark.parametrize(

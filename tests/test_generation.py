@@ -885,6 +885,7 @@ def test_a_dry_run_asks_nothing(run, server, tmp_path):
     shared = len(stage.prompt(Question(""))[0]["content"]) + len("Action: ")
     tokens_in = sum(shared + len(name) for name in NAMES) // 4
     tokens_out = 8 * len(stage.example_text) // 4
+    assert f"=== 8 actions, recipe tear version {TEAR.version}, model tiny\n" in result.stdout
     assert f"8 calls to {server.url}; 0 replies are in" in result.stdout
     assert f"about {tokens_in:,} tokens in and {tokens_out:,} out" in result.stdout
     assert f"about {(2 * tokens_in + 10 * tokens_out) / 1e6:.4f} in the currency" in result.stdout

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 import gerund.api
 import gerund.sinks.screen
 import gerund.sinks.subtitles
+import gerund.terminal
 from gerund.api import ActionScore, Classification
 from gerund.bench.scoring.predictions import read_detections
 from gerund.cli import app
@@ -66,6 +67,14 @@ def test_nothing_to_show_is_an_answer(run, tmp_path, monkeypatch, found):
     assert "None of these actions stands out" in files["html"].read_text()
     files["csv"].write_text(files["csv"].read_text() + "b.mp4,1.0,2.0,surfing,3.0,0.5,\n")
     assert len(read_detections(files["csv"]).video) == 1, "scored as a video in which nothing was found"
+
+
+def test_progress_counts_videos_up_to_their_number(run, videos, monkeypatch):
+    """Whoever watches is told how many are finished of how many there are, before the first and after each."""
+    told = []
+    monkeypatch.setattr(gerund.terminal.Watcher, "videos", lambda self, done, total: told.append((done, total)))
+    run("classify", videos, "--actions", ACTIONS)
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), OSError(errno.EACCES, "Permission denied"), MemoryError()])

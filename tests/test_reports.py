@@ -151,7 +151,11 @@ def test_what_is_no_json_is_told_with_its_line(real, make, said):
 
 
 def test_a_huge_report_is_not_read(real, monkeypatch):
-    """Beyond a stated size a file is no report; a folder and a missing file are said to be that."""
+    """Beyond 64 MiB a file is no report; a folder and a missing file are said to be that."""
+    with (sparse := real.with_name("sparse.json")).open("wb") as file:
+        file.truncate(64 * 2**20 + 1)
+    with pytest.raises(UsageError, match="larger than"):
+        Report.read(sparse)
     monkeypatch.setattr(schema, "_MOST_BYTES", real.stat().st_size - 1)
     with pytest.raises(UsageError, match="larger than"):
         Report.read(real)
@@ -303,6 +307,11 @@ def test_words_of_a_report_do_nothing(real):
         assert not set(text) & {"\x1b", "\x9b", "\u202e", "\r", "\x00"}
     assert "<script" not in read.to_html() and "<script" not in read.to_markdown()
     assert "\n<" not in read.to_text()
+
+
+def test_a_report_has_seed_0_unless_it_is_told():
+    """Where nobody names a seed, the first is what `gerund evaluate` takes too."""
+    assert report.make_report(BENCHMARK, [report.SplitRun("0")], method="m", features={}, texts={}).data.seed == 0
 
 
 def test_why_a_run_stopped_is_in_its_report(real):

@@ -119,6 +119,9 @@ def test_toy_of_recall(tmp_path):
     np.testing.assert_allclose(picked, [33.33333, 43.33333, 90, 90, 90], atol=1e-5)
     assert report["AUC"] == pytest.approx(88.35)
     table = run("score-detections", "--truth", files[0], "--predictions", files[1], "--recall").stdout
+    rows = [line.split() for line in table.splitlines()]
+    heading = rows.index(["1", "5", "10", "50", "100", "area"])
+    assert rows[heading + 1][1:] == ["33.33333", "90.00000", "90.00000", "90.00000", "90.00000", "88.35000"]
     assert "33.33333" in table
     assert "88.35000" in table
 

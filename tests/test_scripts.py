@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from gerund.assets import find_asset, is_here, verified
 from gerund.encoders.contrastive import ContrastiveEncoder
-from gerund.encoders.scripts import _WORDS_OF_A_SCRIPT, unreadable
+from gerund.encoders.scripts import _WORDS_OF_A_SCRIPT, _as_text, unreadable
 from gerund.encoders.sentence import read_tokenizer
 from gerund.encoders.tokenizer import TextTokens
 from gerund.text.classes import ClassSpace
@@ -47,6 +47,15 @@ def test_single_letters_are_no_words():
     """A vocabulary with every character of a script still has no words of it."""
     characters = [chr(0x4E00 + place) for place in range(500)]
     assert unreadable(ClassSpace(("一丁",)), lambda: word_pieces(characters)) == ["一丁"]
+
+
+def test_letters_stand_for_bytes_as_gpt2_has_them():
+    """What the published pre-tokenizer makes of a letter of one to four bytes is read back as that letter."""
+    letters = [
+        chr(code) for code in (*range(1, 0x800), *range(0x800, 0xD800, 0xFFF), *range(0x10000, 0x110000, 0xFFFF))
+    ]
+    written = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    assert [_as_text(written.pre_tokenize_str(letter)[0][0]) for letter in letters] == letters
 
 
 def test_pieces_of_bytes_count_as_the_letters_they_spell():

@@ -253,6 +253,7 @@ def test_material_is_read_for_each_side(monkeypatch, tmp_path, train_on, apart):
     assert found.material.test_features == (Path("f"), {"encoder": "e", "sampling": "s"})
     assert found.material.train_features is found.material.test_features
     assert list(found.material.objects["v"]) == [3, 1] and found.parts["encoder"] == "model m"
+    assert found.parts["texts"] == "model m", "the model that was named encodes the classes' texts"
     own = assemble(replace(request, train_features="t", model="m", objects="", texts="name"), lambda name: WORLD)
     assert own.material.train_features[0] == Path("t") and own.material.objects is None
     assert own.material.class_texts(ClassSpace(("a",))).as_given

@@ -7,8 +7,10 @@ import random
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from gerund.assets import find_asset, is_here, path_of
+from gerund.cli import app
 from gerund.errors import AssetError, UsageError
 from gerund.text.descriptions import Descriptions
 from gerund.text.wordnet import WordNet, elaborate_name
@@ -140,6 +142,19 @@ def test_a_name_without_a_description_gets_candidates(tiny, tmp_path):
         elaborate_name("playing", wordnet, senses=0)
     Descriptions({"playing a guitar": found}).write(tmp_path / "candidates.jsonl")
     assert Descriptions.read(tmp_path / "candidates.jsonl")["playing a guitar"] == found
+
+
+def test_the_command_defines_what_it_can_and_names_the_rest(tiny, tmp_path, monkeypatch):
+    """Known names are written with their senses; status 1, and who is named, only where no word of one is known."""
+    monkeypatch.setattr(WordNet, "find", lambda: tiny[0])
+    out = tmp_path / "made.jsonl"
+    done = CliRunner().invoke(app, ["descriptions", "define", "playing guitar, zzyzx", "--out", str(out)])
+    assert done.exit_code == 1 and "WordNet knows no word of zzyzx" in done.stderr
+    assert list(Descriptions.read(out)) == ["playing guitar"]
+    (text,) = Descriptions.read(out)["playing guitar"]
+    assert (text.kind, text.text) == ("definition", "engage in a game; a stringed instrument")
+    done = CliRunner().invoke(app, ["descriptions", "define", "playing guitar", "--out", str(out)])
+    assert done.exit_code == 0 and done.stderr == ""
 
 
 def test_wrong_numbers_are_refused(tiny):

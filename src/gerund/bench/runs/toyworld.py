@@ -39,6 +39,8 @@ class ToyWorld:
         >>> world = ToyWorld(num_seen=4, num_unseen=2, num_videos=5)
         >>> len(world.listing), len(world.benchmark.splits), world.benchmark.task
         (30, 3, 'recognition')
+        >>> len(ToyWorld().listing), len(ToyWorld().names)  # the world that 'gerund evaluate --on toyworld' asks about
+        (560, 56)
     """
 
     num_seen: int = 40

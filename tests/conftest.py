@@ -107,7 +107,7 @@ def run(monkeypatch):
     """Types a command to a gerund whose model sees colours."""
     monkeypatch.setattr(gerund.api, "load", lambda *_, **__: Model(ColourEncoder()))
 
-    def typed(*words):
-        return CliRunner().invoke(app, [str(word) for word in words])
+    def typed(*words, **settings):
+        return CliRunner().invoke(app, [str(word) for word in words], **settings)
 
     return typed

@@ -331,6 +331,8 @@ def test_bit_equals_torch():
 
 def test_bit_reads_both_layouts(tmp_path):
     """The authors' npz and timm's names give the same network."""
+    from safetensors.numpy import save_file
+
     rng = np.random.default_rng(6)
     arrays = bit_arrays(rng, 3)
     np.savez(tmp_path / "bit.npz", **arrays)
@@ -355,7 +357,8 @@ def test_bit_reads_both_layouts(tmp_path):
             if unit == 0:
                 kernel = arrays[f"{theirs}/a/proj/standardized_conv2d/kernel"]
                 timm[f"{name}.downsample.conv.weight"] = kernel.transpose(3, 2, 0, 1)
-    again = bit.convert(timm, num_classes=3)
+    save_file({name: np.ascontiguousarray(value) for name, value in timm.items()}, tmp_path / "timm.safetensors")
+    again = bit.convert(bit._read(tmp_path / "timm.safetensors").tensors, num_classes=3)
     assert ours.keys() == again.keys()
     assert all((ours[name] == again[name]).all() for name in ours)
     (tmp_path / "other.npz").write_bytes(b"no zip")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -440,3 +441,63 @@ def test_real_clips_are_found_by_their_ids():
     assert found["v_SoccerJuggling_g23_c01"].name == "v_SoccerJuggling_g23_c01.avi"
     assert "GGSY1Qvo990" in find_files("activitynet200", DATA)
     assert len(read_listing("kinetics600", DATA)) == 25408
+
+
+def test_a_whole_test_list_alone_implies_the_training_list(tmp_path):
+    """Half a test list implies nothing, and neither does one that has its training list beside it."""
+    counts = {"videos": 4, "training": 0, "test1": 2, "test2": 2, "test3": 2}
+    dataset = dataclasses.replace(find_dataset("ucf101"), expected=counts)
+    videos = [f"Archery/v_Archery_g0{number}_c01.avi" for number in range(4)]
+    for video in videos:
+        write(tmp_path / "UCF-101" / video, "x")
+    lists_of = {
+        "testlist01": videos[:2],
+        "testlist02": videos[:1],
+        "testlist03": videos[:2],
+        "trainlist03": videos[2:3],
+    }
+    for name, listed in lists_of.items():
+        ending = " 3" if name.startswith("train") else ""
+        write(tmp_path / "ucfTrainTestlist" / f"{name}.txt", *(video + ending for video in listed))
+    found = [read_listing(dataset, tmp_path).by_id[Path(video).stem].lists for video in videos]
+    assert found == [{"test1", "test2", "test3"}, {"test1", "test3"}, {"train1", "train3"}, {"train1"}]
+
+
+def test_a_table_is_read_whatever_else_it_holds(tmp_path):
+    """Headers may be capitalised, and of several columns the first that can be one is it."""
+    path = write(tmp_path / "v.csv", "Number,Label,Video,class", "1,eating,a.avi,other")
+    assert [(video.video, video.label) for video in lists.read_table(path)] == [("a", "eating")]
+
+
+def test_a_data_set_can_be_a_key():
+    """The counts and spellings of a data set are mappings, and it is hashable all the same."""
+    assert {find_dataset(name): name for name in SIZES} == {DATASETS[name]: name for name in SIZES}
+
+
+def test_a_check_tells_of_videos_that_no_list_names(tmp_path):
+    """Only where there are some: the number stands in the report."""
+    write(tmp_path / "UCF-101" / "Archery" / "a.avi", "x")
+    assert "no list names" not in check("ucf101", tmp_path).render()
+    for name in "bc":
+        write(tmp_path / "UCF-101" / "Odd" / f"{name}.avi", "x")
+    assert "\n  2 that no list names\n" in check("ucf101", tmp_path).render()
+
+
+def test_a_check_says_what_is_missing_only_where_something_is(tmp_path):
+    """Listed videos: none there, some there, all there and one of them empty."""
+    videos = [f"Archery/v_Archery_g0{number}_c01.avi" for number in (1, 2)]
+    write(tmp_path / "ucfTrainTestlist" / "testlist01.txt", *videos)
+
+    def said():
+        return [problem for problem in check("ucf101", tmp_path).problems if " instead of " not in problem]
+
+    def about(word):
+        return [problem for problem in said() if word in problem]
+
+    assert len(about("no video is here")) == 1 and not about("are missing") and not about("empty")
+    write(tmp_path / "UCF-101" / videos[0], "x")
+    assert not about("no video is here") and len(about("1 videos are missing: v_Archery_g02_c01")) == 1
+    write(tmp_path / "UCF-101" / videos[1], "x")
+    assert not about("no video is here") and not about("are missing") and not about("empty")
+    (tmp_path / "UCF-101" / videos[1]).write_bytes(b"")
+    assert len(about("1 videos are empty files")) == 1

@@ -22,6 +22,7 @@ from gerund.bench.datasets.listing import ListedVideo, Listing, draw
 from gerund.bench.protocols import benchmarks
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.benchmarks import BENCHMARKS, find_benchmark, read_split_files
+from gerund.bench.protocols.tasks import tasks
 from gerund.bench.protocols.verify import check_protocol, list_md5, verify
 from gerund.cli.benchmarks import app
 from gerund.errors import UsageError
@@ -140,6 +141,8 @@ def test_ascii_order_moves_two_pairs_of_classes():
     assert moved == {"Hammering", "HammerThrow", "JumpingJack", "JumpRope"}
     assert find_benchmark("ucf101-50-50x10").splits == original[:10]
     assert find_benchmark("ucf101-50-50x10-ascii").splits == read[:10]
+    says = {name: "sorted folder names" in find_benchmark(name).note for name in BENCHMARKS}
+    assert {name for name, said in says.items() if said} == {name for name in BENCHMARKS if name.endswith("-ascii")}
 
 
 def test_the_release_repeats_three_ucf_splits():
@@ -370,6 +373,24 @@ def test_a_changed_split_is_caught(change):
     assert "split 7" in found.detail
 
 
+@pytest.mark.parametrize(("one", "other"), [("seen", "unseen"), ("seen", "validation"), ("unseen", "validation")])
+def test_a_class_on_two_sides_is_caught(one, other):
+    """Whichever two of the three sides share it."""
+    benchmark = find_benchmark("kinetics600-220")
+    altered = copy.copy(benchmark.splits[0])
+    object.__setattr__(altered, other, (getattr(altered, one)[0], *getattr(altered, other)[1:]))
+    damaged = replace(benchmark, splits=(altered, *benchmark.splits[1:]))
+    (check,) = [check for check in check_protocol(damaged) if check.what == "splits"]
+    assert check.state == "failed"
+    assert "its sides share a class" in check.detail
+
+
+def test_only_the_protocol_on_other_videos_says_so():
+    """Figures on Kinetics-600's validation videos are not those of the original, and the protocol's note tells."""
+    notes = {name: find_benchmark(name).note for name in BENCHMARKS if name.startswith("kinetics600-220")}
+    assert {name for name, note in notes.items() if "CLIP-era papers test on" in note} == {"kinetics600-220-val"}
+
+
 def test_a_swapped_class_is_caught_by_hash_and_md5():
     """Two classes changing sides leave sizes and completeness alone; only the fingerprints see it."""
     benchmark = find_benchmark("thumos14-75-25")
@@ -522,6 +543,18 @@ def test_check_ends_with_one_where_something_is_missing(tmp_path):
     assert "no video is here" in done.stdout
     assert run("check", "hmdb51").exit_code == 2
     assert run("check", "hmdb", "--data", str(tmp_path)).exit_code == 2
+
+
+def test_a_split_without_a_video_to_test_is_refused():
+    """A list that holds nothing of the unseen classes gives no figure of any kind."""
+    benchmark = find_benchmark("hmdb51-50-50")
+    split = benchmark.splits[0]
+    seen, unseen = ListedVideo("a", split.seen[0]), ListedVideo("b", split.unseen[0])
+    one = replace(benchmark, splits=(split,))
+    (task,) = tasks(one, *[Listing("hmdb51", (seen, unseen))] * 2)
+    assert [video.video for video in task.test] == ["b"]
+    with pytest.raises(UsageError, match=f"split {split.name}: the lists hold no video of its test classes"):
+        tasks(one, *[Listing("hmdb51", (seen,))] * 2)
 
 
 def test_lists_that_lack_what_the_protocol_needs_are_refused():

@@ -22,17 +22,6 @@ ACTIONS = "showing red, showing green, showing blue"
 
 
 @pytest.fixture
-def run(monkeypatch):
-    """Types a command to a gerund whose model sees colours."""
-    monkeypatch.setattr(gerund.api, "load", lambda *_, **__: Model(ColourEncoder()))
-
-    def typed(*words):
-        return CliRunner().invoke(app, [str(word) for word in words])
-
-    return typed
-
-
-@pytest.fixture
 def folder(tmp_path):
     """A folder as it comes: good videos under odd names beside files that are none."""
     videos = tmp_path / "vidéos [été] 1"

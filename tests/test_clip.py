@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import logging
@@ -12,7 +13,7 @@ import pytest
 from gerund.encoders.base import Encoder, unit
 from gerund.encoders.contrastive import ContrastiveEncoder
 from gerund.encoders.engines.openvino import has_bf16
-from gerund.encoders.tokenizer import BPE_FILE, TextTokens
+from gerund.encoders.tokenizer import BPE_FILE, TextTokens, count_tokens
 from gerund.errors import AssetError, UsageError
 from gerund.text.classes import ClassSpace
 from gerund.text.descriptions.choosing import TEMPLATES
@@ -231,8 +232,9 @@ def test_cut_texts_equal_the_reference(pair):
     np.testing.assert_array_equal(encoder._tokens([long], truncate=True)[0], kept)
 
 
-def test_vocabulary_files_are_alike(tmp_path):
-    """tokenizer.json, vocab.json with merges.txt and OpenAI's file give the same numbers."""
+def test_vocabulary_files_are_alike(tmp_path, monkeypatch):
+    """tokenizer.json, vocab.json with merges.txt and OpenAI's file, whose end is not used, give equal numbers."""
+    monkeypatch.setattr("gerund.encoders.tokenizer._BPE_MERGES", len(MERGES))
     vocabulary = clip_vocabulary()
     reference = transformers.CLIPTokenizer(vocab=vocabulary, merges=MERGES)
     for kind in ("a", "b", "c"):
@@ -242,12 +244,13 @@ def test_vocabulary_files_are_alike(tmp_path):
     lines = [" ".join(pair) for pair in MERGES]
     (tmp_path / "b" / "merges.txt").write_text("\n".join(["#version: 0.2", *lines, ""]))
     with gzip.open(tmp_path / "c" / BPE_FILE, "wt", encoding="utf-8") as file:
-        file.write("\n".join(["a header", *lines, ""]))
+        file.write("\n".join(["a header", *lines, "k i", "ki ng</w>", ""]))
     texts = [*TEXTS, "they're singing the thing's 1st 名前 🎸", "<|endoftext|> in a text"]
     expected = reference(texts)["input_ids"]
     for kind in ("a", "b", "c"):
         tokens = TextTokens(tmp_path / kind, context=77, vocabulary=len(vocabulary), padded=False)
         assert [row.tolist() for row in tokens(texts)] == expected
+        assert list(map(count_tokens(tmp_path / kind), texts)) == list(map(len, expected))
 
 
 def test_classes_are_prompted(clip):
@@ -260,6 +263,7 @@ def test_classes_are_prompted(clip):
     np.testing.assert_allclose(vectors[1], unit(encoder.encode_texts(["a hand", "Goodbye"]).mean(axis=0)), atol=1e-6)
     assert encoder.encode_classes(classes) is vectors
     assert not encoder.hubness(vectors).any()
+    assert encoder.unfamiliar(classes) == []
 
 
 def test_frames_are_sampled(clip, tmp_path):
@@ -408,6 +412,29 @@ def test_other_layouts_give_the_same_vectors(clip, tmp_path, layout):
     assert other.logit_scale == pytest.approx(encoder.logit_scale)
 
 
+@pytest.mark.parametrize(
+    ("asked", "rule"),
+    [
+        ({"resize_mode": "squash"}, {"short_px": None}),
+        ({"interpolation": "bilinear"}, {"bicubic": False}),
+        ({"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}, {"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)}),
+        ({"resize_mode": "shortest", "interpolation": "bicubic"}, {}),
+    ],
+)
+def test_open_clip_says_how_pictures_are_prepared(clip, tmp_path, asked, rule):
+    """What its configuration asks for is done, and the rest as OpenAI's CLIP does it."""
+    from safetensors.torch import save_file
+
+    _, model, encoder = clip
+    tensors = {name: value.detach() for name, value in hub_to_openai(model.state_dict()).items()}
+    save_file(tensors, tmp_path / "open_clip_model.safetensors")
+    sizes = {"vision_cfg": {"width": 192, "layers": 3}, "text_cfg": {"heads": 2, "width": 128}, "quick_gelu": True}
+    config = {"model_cfg": {"embed_dim": 24, **sizes}, "preprocess_cfg": asked}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    other = ContrastiveEncoder(tmp_path, name="tiny", precision="fp32", threads=1)
+    assert other.pictures == dataclasses.replace(encoder.pictures, **rule)
+
+
 def damaged(folder, target, **files):
     """A copy of a checkpoint in which files are replaced (a dict is merged into the JSON) or, with None, removed."""
     import shutil
@@ -420,6 +447,19 @@ def damaged(folder, target, **files):
         else:
             file.write_text(json.dumps({**json.loads(file.read_text()), **content}))
     return target
+
+
+def test_what_a_preprocessor_leaves_unsaid_is_as_usual(clip, tmp_path):
+    """Without a word on rescaling, normalising and the filter, pictures are prepared as if it had been said."""
+    folder = damaged(clip[0], tmp_path / "copy")
+    file = folder / "preprocessor_config.json"
+    said = json.loads(file.read_text())
+    kept = ("size", "crop_size", "image_mean", "image_std")
+    file.write_text(json.dumps({key: said[key] for key in kept}))
+    assert ContrastiveEncoder(folder, name="x", precision="fp32").pictures == clip[2].pictures
+    file.write_text(json.dumps({**{key: said[key] for key in kept}, "rescale_factor": 1 / 127.5}))
+    with pytest.raises(AssetError, match="rescaling"):
+        ContrastiveEncoder(folder, name="x")
 
 
 WRONG = [

@@ -28,6 +28,8 @@ needs_weights = pytest.mark.skipif(
     not all(is_here(find_asset(name)) for name in MODELS[0].assets),
     reason="the default model is not in the cache; run 'gerund models get i3d-minilm'",
 )
+SCORES = DATA / "predictions" / "k400_tsn_100val_scores.npz"
+needs_scores = pytest.mark.skipif(not SCORES.exists(), reason="../shared/data is not here")
 needs_clips = pytest.mark.skipif(not (DATA / "clips.csv").exists(), reason="../shared/data is not here")
 
 
@@ -79,6 +81,14 @@ def test_the_ridge_half_solves_its_least_squares():
     solution = np.linalg.lstsq(stacked, target, rcond=None)[0]
     expected = carry(logits, labels, ridge=None)[0] + solution / np.linalg.norm(solution)
     np.testing.assert_allclose(carry(logits, labels)[0], expected / np.linalg.norm(expected), atol=1e-5)
+
+
+def bare(labels, *, plain=False):
+    """An encoder that has labels and no networks."""
+    found = object.__new__(ConseEncoder)
+    found._plain = plain
+    found.__dict__["_labels"] = labels
+    return found
 
 
 @pytest.fixture(params=["default", "plain"])
@@ -179,6 +189,9 @@ def test_labels_are_their_own_nearest(encoder):
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert ((vectors @ vectors.T).argmax(axis=1) == np.arange(400)).all()
     assert encoder.unfamiliar(space) == []
+    assert encoder.encode_classes(ClassSpace.parse("kinetics400")) is vectors, (
+        "what was just asked is not encoded again"
+    )
 
 
 @needs_weights
@@ -187,6 +200,27 @@ def test_strange_actions_are_called_so():
     model = gerund.load()
     actions = ["quantum tunnelling", "stock market falls", "playing guitar", "baking a birthday cake"]
     assert model.unfamiliar(actions) == actions[:2]
+
+
+@needs_weights
+@needs_scores
+def test_the_logit_scale_fits_what_is_left_out(encoder):
+    """With 100 real videos and 100 candidates, half of them left out, half or twice the scale explains less."""
+    data = np.load(SCORES)
+    logits = np.log((data["rgb"] + data["flow"]) / 2 + 1e-8)
+    likelihood = {0.5: [], 1.0: [], 2.0: []}
+    for seed in range(8):
+        order = np.random.default_rng(seed).permutation(400)
+        kept, candidates = np.sort(order[50:]), order[:100]
+        rows = np.flatnonzero(np.isin(data["label"], candidates))
+        labels, classes = encoder._labels[kept], encoder._labels[candidates]
+        known = bare(labels)
+        scores = carry(logits[np.ix_(rows, kept)], labels) @ classes.T - known.hubness(classes)
+        truth = np.argmax(data["label"][rows, None] == candidates, axis=1)
+        for factor, found in likelihood.items():
+            shares = np.exp(factor * known.logit_scale * (scores - scores.max(axis=1, keepdims=True)))
+            found += [*np.log((shares / shares.sum(axis=1, keepdims=True))[np.arange(len(rows)), truth])]
+    assert np.mean(likelihood[1.0]) > max(np.mean(likelihood[0.5]), np.mean(likelihood[2.0]))
 
 
 @needs_weights

@@ -27,6 +27,7 @@ from gerund.methods.layers import (  # noqa: E402
     WordBackbone,
     WordTable,
     concept_weights,
+    device_of,
 )
 from gerund.methods.rehearsal import (  # noqa: E402
     ObjectTexts,
@@ -38,6 +39,7 @@ from gerund.methods.rehearsal import (  # noqa: E402
 from gerund.methods.saved import load, save  # noqa: E402
 from gerund.text.classes import ClassSpace  # noqa: E402
 from gerund.text.objects import Concepts  # noqa: E402
+from gerund.types import Track  # noqa: E402
 
 VERBS = ("gaf", "lub", "mip", "ros", "tud", "ven")
 NOUNS = ("bax", "dop", "fik", "hul", "jem", "kor")
@@ -706,3 +708,31 @@ def test_what_is_missing_is_said(bert, fitted):
         fitted.choose(seen.take([]), classes)
     with pytest.raises(UsageError, match="published"):
         Elaborate.paper("everything")
+
+
+@pytest.mark.parametrize(("num_read", "num_recalled"), [(2, 3), (3, 2)])
+def test_a_video_needs_as_many_objects_as_are_read_or_rehearsed(num_read, num_recalled):
+    """The larger of the two numbers is needed; more are welcome, and numbers are those of the vocabulary."""
+    texts = ObjectTexts(tuple("abcd"), tuple("abcd"), num_read, num_recalled)
+
+    def given(*objects):
+        tracks = [Track(np.ones((1, 2), np.float32), np.array([[0.0, 1.0]]), "") for _ in objects]
+        return Inputs(tracks, np.array(objects))
+
+    for objects in ([[0, 1, 3]], [[3, 0, 1, 2], [0, 1, 2, 3]]):
+        assert texts.objects_of(given(*objects)).tolist() == objects
+    with pytest.raises(UsageError, match="there are 2 of each, not 3"):
+        texts.objects_of(given([0, 1]))
+    for wrong in ([0, 1, 4], [-1, 1, 2]):
+        with pytest.raises(UsageError, match=rf"from {min(wrong)} to {max(wrong)} in a vocabulary of 4"):
+            texts.objects_of(given([0, 1, 2], wrong))
+    with pytest.raises(UsageError, match="there are none"):
+        texts.objects_of(Inputs.of(np.ones((1, 2), np.float32)))
+
+
+def test_inputs_go_where_the_network_lies():
+    """Its first parameter's device, or its first buffer's where it has none."""
+    network = torch.nn.Linear(2, 3)
+    assert device_of(network) == torch.device("cpu")
+    assert device_of(network.to("meta")) == torch.device("meta")
+    assert device_of(torch.nn.BatchNorm1d(2, affine=False).to("meta")) == torch.device("meta")

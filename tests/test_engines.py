@@ -96,6 +96,7 @@ PLANE, CLIP, LINE = normal(4, 2, 4, 7, 6), normal(5, 1, 2, 4, 6, 5), normal(6, 2
 DENSE, THICK, THIN = normal(7, 6, 4, 3, 2), normal(8, 3, 2, 3, 3, 1), normal(9, 5, 3, 4)
 GROUPED, BIAS = normal(10, 8, 1, 3, 3), normal(11, 6)
 MATRIX, TABLE, VECTOR = normal(12, 5, 4), normal(13, 6, 4), normal(14, 4)
+SQUARE = normal(15, 4, 4)
 UINT8 = np.arange(24, dtype=np.uint8).reshape(2, 3, 4) * 10
 PADS_2D = {"stride": (2, 1), "before": (1, 0), "after": (0, 1)}
 PADS_3D = {"stride": (1, 2, 2), "before": (0, 1, 0), "after": (2, 1, 0)}
@@ -121,6 +122,7 @@ CASES = {
         (X,),
         (X @ MATRIX.T + BIAS[:5]) * (X @ MATRIX.T),
     ),
+    "matmul, square, add": (lambda g, x: x @ SQUARE + VECTOR, (X,), X @ SQUARE + VECTOR),
     "to_float": (lambda g, x: g.to_float(x) * (2 / 255) - 1.0, (UINT8,), UINT8 * np.float32(2 / 255) - 1),
     "to_float of int64": (lambda g, x: g.to_float(x), (IDS,), IDS.astype(np.float32)),
     "convolution, 1-D": (
@@ -137,6 +139,11 @@ CASES = {
         lambda g, x: g.convolution(x, THICK, **PADS_3D),
         (CLIP,),
         convolve(CLIP, THICK, **PADS_3D, groups=1),
+    ),
+    "convolution to one channel, add of many": (
+        lambda g, x: g.convolution(x, DENSE[:1], **EVEN) + BIAS[:4, None, None][None],
+        (PLANE,),
+        convolve(PLANE, DENSE[:1], **EVEN, groups=1) + BIAS[:4, None, None],
     ),
     "convolution, groups": (
         lambda g, x: g.convolution(x, GROUPED, **EVEN, groups=4),
@@ -197,6 +204,7 @@ CASES = {
     "softmax": (lambda g, x: g.softmax(x, 1), (X,), np.exp(X) / np.exp(X).sum(axis=1, keepdims=True)),
     "softmax, last": (lambda g, x: g.softmax(x, -1), (X,), np.exp(X) / np.exp(X).sum(axis=-1, keepdims=True)),
     "gather": (lambda g, ids: g.gather(TABLE, ids), (IDS,), TABLE[IDS]),
+    "gather, constant places": (lambda g, x: g.gather(x, np.array([[2, 0]])), (TABLE,), TABLE[[[2, 0]]]),
     "gather from a tensor": (lambda g, x, ids: g.gather(x, ids), (TABLE, IDS), TABLE[IDS]),
     "positions": (lambda g, ids: g.gather(TABLE, ids) + g.positions(TABLE, ids), (IDS,), TABLE[IDS] + TABLE[:3]),
     "reshape": (lambda g, x: g.reshape(x, [0, -1, 2]), (X,), X.reshape(2, -1, 2)),
@@ -565,6 +573,29 @@ def test_sample_inputs_fit_the_graph():
     assert frames.dtype == np.uint8
     blocks = frames[0, 0, ..., 0].reshape(14, 16, 14, 16).mean(axis=(1, 3))
     assert blocks.std() > 15  # white noise of this strength would have a sixteenth of its 60
+
+
+def test_sample_pictures_have_contrast_at_every_scale():
+    """Means of blocks of 1, 2, 4 ... 32 pixels keep the share of the spread that six octaves of noise leave them."""
+    graph = Graph("picture")
+    graph.output("y", graph.to_float(graph.input("pictures", [-1, 256, 256, 3], "uint8")))
+    (found,) = sample_inputs(graph, np.random.default_rng(0), batch=4)
+    assert found.shape == (4, 256, 256, 3)
+    assert found.mean() == pytest.approx(115, abs=5)
+    for scale in range(6):
+        side = 2**scale
+        means = found.reshape(4, 256 // side, side, 256 // side, side, 3).mean(axis=(2, 4))
+        # octaves as large as the block remain, smaller ones lose a quarter of their variance a step
+        variance = 60**2 / 6 * (6 - scale + sum(0.25**step for step in range(1, scale + 1)))
+        assert means.std() == pytest.approx(variance**0.5, rel=0.15)
+
+
+def test_what_is_not_asked_for_is_auto(monkeypatch):
+    """Where the processor has bfloat16, a network is computed in it unless something else is said."""
+    monkeypatch.setattr(engines, "_has_bf16", lambda _: True)
+    monkeypatch.setattr(engines, "_machine_has_gpu", lambda: False)
+    monkeypatch.setattr(engines, "_make", lambda graph, setup, threads: setup)
+    assert compile_graph(Graph("none"), checked=True) == Setup("openvino", "bf16", "cpu")
 
 
 def test_compare_by_hand():

@@ -104,14 +104,15 @@ class Unwritten(Sequence):
         return Track(self.vectors[place][None], np.array([[0.0, 1.0]]), "")
 
 
-def test_many_videos_are_summed_up_in_batches(monkeypatch):
+@pytest.mark.parametrize("size", [7, 8, 24, 25, 26])
+def test_many_videos_are_summed_up_in_batches(monkeypatch, size):
     """Whatever the size of the batches the sums are the same, and the whole matrix is never made."""
     x = np.random.default_rng(0).standard_normal((25, 4)).astype(np.float32)
     labels = np.arange(25) % 3
     gram, sums = sufficient_statistics(Inputs.of(x), labels, 3)
     np.testing.assert_allclose(gram, x.astype(np.float64).T @ x, rtol=1e-6)
     np.testing.assert_allclose(sums[:, 1], x[labels == 1].sum(0, dtype=np.float64), rtol=1e-6)
-    monkeypatch.setattr(eszsl, "_VIDEOS", 7)
+    monkeypatch.setattr(eszsl, "_VIDEOS", size)
     inputs = Inputs(Unwritten(x))
     for one, other in zip(sufficient_statistics(inputs, labels, 3), (gram, sums), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +24,9 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402  only where PyTorch is installed
 
+from gerund.methods import run_folder  # noqa: E402
 from gerund.methods.fitting import Group, fit_network, learned, load_learned  # noqa: E402
+from gerund.methods.processes import find_device  # noqa: E402
 
 N, D, E = 23, 6, 3
 PAPER = Schedule(1e-4, warmup_steps=1700, period_steps=17_000, batch=128)
@@ -400,6 +404,60 @@ def test_progress_is_told():
     assert told[-1][:2] == (12, 12) and told[-1][2] > 0
 
 
+def test_tensorboard_is_told_what_the_log_says(tmp_path, monkeypatch):
+    """Where it is installed: every number under its name at its step, and a run that goes on drops what comes again."""
+    made = []
+
+    class SummaryWriter:
+        def __init__(self, folder, purge_step):
+            self.folder, self.purge_step, self.told, self.flushed = folder, purge_step, [], 0
+            made.append(self)
+
+        def add_scalar(self, name, value, step):
+            self.told.append((name, value, step))
+
+        def flush(self):
+            self.flushed += 1
+
+    monkeypatch.setattr(run_folder, "find_spec", lambda name: name == "tensorboard")
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=SummaryWriter))
+    folder = run_folder.RunFolder(tmp_path, {})
+    folder.log([(4, 1, 0.5, 2.0, 3.0, None), (5, 1, 0.25, 1.0, 2.5, 0.75)])
+    folder.log([(6, 2, 0.125, 0.5, 2.0, None)])
+    (board,) = made
+    assert (board.folder, board.purge_step, board.flushed) == (str(tmp_path / "tensorboard"), 4, 2)
+    assert board.told == [
+        ("lr", 0.5, 4), ("loss", 2.0, 4), ("gradient", 3.0, 4),
+        ("lr", 0.25, 5), ("loss", 1.0, 5), ("gradient", 2.5, 5), ("validation", 0.75, 5),
+        ("lr", 0.125, 6), ("loss", 0.5, 6), ("gradient", 2.0, 6),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "rank", "found"),
+    [
+        (False, "auto", "", "cpu"), (False, "cpu", "1", "cpu"), (True, "cpu", "1", "cpu"), (True, "auto", "", "cuda:0"),
+        (True, "auto", "2", "cuda:2"), (True, "cuda", "1", "cuda:1"), (True, "cuda:3", "1", "cuda:3"),
+    ],
+)  # fmt: skip
+def test_every_process_has_its_own_device(monkeypatch, there, asked, rank, found):
+    """CUDA where it is there; of several processes on a machine each takes, and makes current, the one of its place."""
+    current = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    assert find_device(asked) == torch.device(found)
+    assert current == ([found] if asked in ("auto", "cuda") and there else [])
+
+
+@pytest.mark.parametrize(("asked", "message"), [("gpu", "not one of auto"), ("cuda", "no CUDA"), ("cuda:1", "no CUDA")])
+def test_a_device_that_is_not_there_is_named(monkeypatch, asked, message):
+    """Before anything is computed."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match=message):
+        find_device(asked)
+
+
 def _run_as(rank, port, batch=11):
     """One of two processes; the start of the first counts, and a batch of one leaves the second without a share."""
     os.environ.update(WORLD_SIZE="2", RANK=str(rank), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
@@ -428,5 +486,18 @@ def test_two_processes_learn_what_one_learns(monkeypatch):
     other = subprocess.Popen([sys.executable, "-c", code, str(Path(__file__).parent), str(port)])
     shared = _run_as(0, port)
     assert other.wait(60) == 0
+    assert not torch.distributed.is_initialized(), "the group ends with the run, so that another may begin"
     for name, tensor in alone.state_dict().items():
         torch.testing.assert_close(shared.state_dict()[name], tensor, rtol=1e-5, atol=1e-6)
+
+
+def test_the_training_loop_does_what_its_documentation_says_by_default():
+    """Methods that learn by gradient leave these to it."""
+    parameters = inspect.signature(fit_network).parameters.values()
+    found = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
+    assert found == {
+        "groups": None, "weight_decay": 0.0, "optimizer": "adam", "clip": 10.0, "seed": 2020, "device": "cpu",
+        "amp": False, "folder": None, "settings": None, "validate": None, "validate_every": 1, "checkpoint_steps": 0,
+        "resume": True, "progress": None, "keep": "last",
+    }  # fmt: skip
+    assert vars(Group()) == {"weight_decay": None, "lr_mult": 1.0, "freeze": False}

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+import gerund
 from gerund.assets.hub import hub_folder
 from gerund.errors import AssetError
 
@@ -38,7 +40,8 @@ def ask(repository, **environment):
         f"try:\n    print('FOLDER', hub_folder({repository!r}))\n"
         "except AssetError as error:\n    print('ERROR', error)\n"
     )
-    base = {"PATH": "/usr/bin:/bin", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", **environment}
+    base = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(gerund.__file__).parents[1])}
+    base |= {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", **environment}
     done = subprocess.run([sys.executable, "-c", code], env=base, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     kind, _, rest = done.stdout.strip().splitlines()[-1].partition(" ")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from benchmarks.endurance.mutants import HARMS, mutant
 
 from gerund.errors import VideoError
 from gerund.features import extract, extract_many
@@ -15,9 +13,6 @@ from gerund.video.limits import Limits
 from gerund.video.workers import Workers
 from painted import RECIPES
 from stub import ColourEncoder, write_colours
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.endurance.mutants import HARMS, mutant
 
 KINDS = ("h264_mp4", "hevc_open_gop_mp4", "vp9_webm", "mpeg4_avi", "h264_open_gop_mp4")
 

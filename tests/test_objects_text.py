@@ -6,6 +6,7 @@ import pytest
 
 from gerund.assets import find_asset, is_here
 from gerund.errors import AssetError, UsageError
+from gerund.text import objects
 from gerund.text.objects import Concepts, read_concepts
 from gerund.text.wordnet import WordNet
 from test_wordnet import write_dict
@@ -71,3 +72,23 @@ def test_imagenets_classes_are_those_of_its_networks():
     assert [text.split(":")[0] for text in set(small.texts) - set(large.texts)] == ["teddy, teddy bear"]
     assert all(text == text.lower() and "_" not in text for text in large.texts)
     assert all(large.glosses)
+
+
+def test_classes_of_a_package_index_have_words_and_glosses(tmp_path, monkeypatch):
+    """Numbers to words and glosses in their order, in lower case; a number without either is named and counted."""
+    files = {
+        "wordnet-words": "n1\tAcer, genus_Acer\nn2\tbow\nn3\tox\n",
+        "wordnet-glosses": "n2\tA weapon\nn1\tMaples\n",
+    }
+    files |= {"imagenet1k-classes": "n2\nn1\n", "imagenet21k-classes": "n1\nn2\nn3\nn4\n"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(objects, "find_asset", lambda name: name)
+    monkeypatch.setattr(objects, "fetch", lambda name: tmp_path / name)
+    found = Concepts.imagenet1k()
+    assert (found.names, found.glosses) == (("bow", "acer, genus acer"), ("a weapon", "maples"))
+    with pytest.raises(AssetError, match="imagenet21k-classes: 1 classes have no words, the first is n4"):
+        Concepts.imagenet21k()
+    (tmp_path / "imagenet21k-classes").write_text("n1\nn3\n")
+    with pytest.raises(AssetError, match="imagenet21k-classes: 1 classes have no gloss, the first is n3"):
+        Concepts.imagenet21k()

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 import gerund.api
 import gerund.sinks.screen
 import gerund.sinks.subtitles
-from gerund.api import ActionScore, Classification, Model
+from gerund.api import ActionScore, Classification
 from gerund.bench.scoring.predictions import read_detections
 from gerund.cli import app
 from gerund.drawing import classification_table, timeline
@@ -30,17 +30,6 @@ from gerund.writing import StandardOutput, write_text
 from stub import ColourEncoder, write_colours
 
 ACTIONS = "showing red, showing green, showing blue"
-
-
-@pytest.fixture
-def run(monkeypatch):
-    """Types a command to a gerund whose model sees colours."""
-    monkeypatch.setattr(gerund.api, "load", lambda *_, **__: Model(ColourEncoder()))
-
-    def typed(*words, **settings):
-        return CliRunner().invoke(app, [str(word) for word in words], **settings)
-
-    return typed
 
 
 @pytest.fixture

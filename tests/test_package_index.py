@@ -18,7 +18,7 @@ import pytest
 
 from gerund.assets import package_index, transfer
 from gerund.assets.package_index import file_locations, pip_settings
-from gerund.assets.transfer import Connection, _Redirects, download, fetch_text
+from gerund.assets.transfer import Connection, download, fetch_text
 from gerund.errors import AssetError
 
 HTML = "text/html; charset=utf-8"
@@ -512,25 +512,6 @@ def test_a_redirection_on_the_same_server_keeps_the_login(site, monkeypatch):
     site.pages["/new/box/"] = (HTML, PAGE)
 
     assert urls_of() == [f"http://me:secret@{site.host}/new/box/{FILE}"]
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "kept"),
-    [
-        ("https://a.example/x", "https://a.example/y", True),
-        ("http://a.example/x", "http://a.example/y", True),
-        ("http://a.example/x", "https://a.example/y", True),
-        ("https://a.example/x", "http://a.example/y", False),
-        ("https://a.example/x", "https://b.example/x", False),
-        ("https://a.example/x", "https://a.example:8443/x", False),
-    ],
-)
-def test_a_login_is_not_carried_where_it_could_be_read(before, after, kept):
-    """A redirection from https to http drops the login, though the server is the same; so does one elsewhere."""
-    asked = Request(before, headers={"Authorization": "Basic bWU6c2VjcmV0"})
-    then = _Redirects().redirect_request(asked, None, 302, "Found", HTTPMessage(), after)
-    assert then.full_url == after
-    assert then.has_header("Authorization") is kept
 
 
 def test_a_login_from_netrc(site, tmp_path, monkeypatch):

@@ -297,9 +297,9 @@ def test_json_has_a_depth_and_a_length(monkeypatch):
     with pytest.raises(ValueError):
         parse_json(b"\xff\xfe\xfd")
     monkeypatch.setattr("gerund.reading.MOST_JSON_BYTES", 10)
-    with pytest.raises(DamageError, match="MB of JSON"):
+    with pytest.raises(DamageError, match="MiB of JSON"):
         parse_json("[1, 2, 3, 4]")
-    with pytest.raises(DamageError, match="MB of YAML"):
+    with pytest.raises(DamageError, match="MiB of YAML"):
         parse_yaml("[1, 2, 3, 4]")
 
 

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from gerund.bench.runs import answers as answers_module
 from gerund.bench.runs import proving, report, schema
 from gerund.bench.runs.answers import LocalizationAnswers, RecognitionAnswers, load_answers, measure, save_answers
 from gerund.bench.runs.proving import differences, new_figures, recompute
@@ -153,10 +152,10 @@ def test_what_is_no_json_is_told_with_its_line(real, make, said):
 
 def test_a_huge_report_is_not_read(real, monkeypatch):
     """Beyond a stated size a file is no report; a folder and a missing file are said to be that."""
-    monkeypatch.setattr(schema, "_LARGEST_BYTES", real.stat().st_size - 1)
-    with pytest.raises(UsageError, match="larger than any report"):
+    monkeypatch.setattr(schema, "_MOST_BYTES", real.stat().st_size - 1)
+    with pytest.raises(UsageError, match="larger than"):
         Report.read(real)
-    monkeypatch.setattr(schema, "_LARGEST_BYTES", real.stat().st_size)
+    monkeypatch.setattr(schema, "_MOST_BYTES", real.stat().st_size)
     assert Report.read(real).data.report_format == 2
     for path, said in ((real.parent, "Is a directory"), (real.with_name("gone"), "No such file")):
         with pytest.raises(UsageError, match=said):
@@ -340,9 +339,8 @@ def test_answers_come_back_as_they_were(tmp_path):
     ("changes", "said"),
     [
         ({"scores": RECOGNISED.scores * np.nan}, "not finite"),
-        ({"scores": RECOGNISED.scores[:2]}, r"0/scores is float32 \(2, 2\)"),
+        ({"scores": RECOGNISED.scores[:2]}, r"0/scores is float32 \[2, 2\]"),
         ({"scores": RECOGNISED.scores.astype(np.float64)}, "0/scores is float64"),
-        ({"scores": np.asfortranarray(RECOGNISED.scores)}, "0/scores is"),
         ({"labels": np.array([0, 1, 2])}, "a label is none"),
         ({"labels": np.array([0, -1, 1])}, "a label is none"),
         ({"labels": RECOGNISED.labels[:2]}, "0/labels is"),
@@ -369,16 +367,16 @@ def test_segments_of_another_shape_are_refused(tmp_path):
 
 
 def test_answers_that_ask_for_memory_get_none(tmp_path, monkeypatch):
-    """An array that says it is huge is refused before it is made; so is one beyond the limit."""
+    """An array that says it is huge is refused before it is made; so is one that unfolds without end."""
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": (1 << 50,)})
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("heads.npy", head.getvalue())
-    with pytest.raises(UsageError, match="more than 2 GiB"):
+    with pytest.raises(UsageError, match="does not fit"):
         load_answers(tmp_path / "a.npz")
-    save_answers([RECOGNISED], tmp_path / "b.npz")
-    monkeypatch.setattr(answers_module, "_LARGEST_BYTES", 20)
-    with pytest.raises(UsageError, match="more than"):
+    np.savez_compressed(tmp_path / "b.npz", heads=np.zeros(1 << 20, np.uint8))
+    monkeypatch.setattr("gerund.reading.MOST_UNFOLDED_BYTES", 1 << 16)
+    with pytest.raises(UsageError, match=r"heads\.npy unfolds to"):
         load_answers(tmp_path / "b.npz")
 
 

@@ -12,28 +12,15 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 import gerund.api
 from gerund.api import Model
-from gerund.cli import app
 from gerund.features import FeatureStore
 from gerund.writing import GrowingFile
 from stub import ColourEncoder, write_colours
 
 ACTIONS = "showing red, showing green, showing blue"
 PLANS = {"a": ["red"], "b": ["green", "red"], "c": ["red", "blue", "green"], "d": ["blue"], "e": ["red", "green"]}
-
-
-@pytest.fixture
-def run(monkeypatch):
-    """Types a command to a gerund whose model sees colours."""
-    monkeypatch.setattr(gerund.api, "load", lambda *_, **__: Model(ColourEncoder()))
-
-    def typed(*words):
-        return CliRunner().invoke(app, [str(word) for word in words])
-
-    return typed
 
 
 @pytest.fixture

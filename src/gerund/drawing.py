@@ -12,7 +12,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from gerund.api import Classification
+from gerund.answers import Classification
 from gerund.printing import printable
 from gerund.types import NOTHING_FOUND, Segments
 

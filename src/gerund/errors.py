@@ -48,3 +48,23 @@ class OutputError(GerundError):
     def __init__(self, path: str | PathLike[str], error: OSError) -> None:
         self.path = fspath(path)
         super().__init__(f"cannot write {self.path}: {error.strerror or error}")
+
+
+def reason_of(error: BaseException) -> str:
+    """What is wrong, without the name of the video where the error is about one; never empty.
+
+    Example:
+        >>> reason_of(VideoError("a.mp4", "it is empty")), reason_of(KeyError())
+        ('it is empty', 'KeyError')
+    """
+    return error.reason if isinstance(error, VideoError) else str(error) or type(error).__name__
+
+
+def in_words(error: BaseException) -> str:
+    r"""An error that nobody foresaw: its type and what it says, on one line.
+
+    Example:
+        >>> in_words(ValueError("two\nlines")), in_words(MemoryError())
+        ('ValueError: two lines', 'MemoryError')
+    """
+    return ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())]))

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from gerund.answers import Classification, Location
 from gerund.api import Model
-from gerund.batch import Batch, Outcome, closable, reason_of
-from gerund.errors import GerundError, OutputError, UnreadableWarning, UsageError, VideoError
+from gerund.batch import Batch, Outcome, closable
+from gerund.errors import GerundError, OutputError, UnreadableWarning, UsageError, VideoError, reason_of
 from gerund.page import Embed
 from gerund.record import SCHEMA, Line, Record, encode, settings_id
 from gerund.sinks import ActionTable, Lines, Page, Screen, SegmentTable, Sink, Subtitles

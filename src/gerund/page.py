@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
+from gerund.errors import reason_of
 from gerund.printing import printable
 from gerund.types import Segments
 from gerund.video.workers import Workers
@@ -92,8 +93,8 @@ def write_page(target: Path, model: str, results: Sequence[Located], *, embed: E
                 try:
                     source = data_url(result.path, workers)
                 except Exception as problem:  # whatever is wrong with one preview costs that preview alone
-                    reason = getattr(problem, "reason", None) or str(problem) or type(problem).__name__
-                    problems.append((str(result.path), f"it was answered, but no preview could be made: {reason}"))
+                    reason = f"it was answered, but no preview could be made: {reason_of(problem)}"
+                    problems.append((str(result.path), reason))
                 else:
                     full = embed == "auto" and total + len(source) > EMBED_TOTAL_BYTES
                     source = None if full else source

@@ -7,10 +7,13 @@ needs no marks taken away: it has escapes for them.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import sys
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 _JOINERS = "\u200c\u200d"  # Persian, Indic scripts and many emoji are not themselves without them
@@ -65,6 +68,18 @@ def cell(value: Any) -> Any:
         return value
     text = printable(value)
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV, every value guarded by `cell`.
+
+    Example:
+        >>> print(csv_text([["a,b", "=1", None, 2]]), end="")
+        "a,b",'=1,,2
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([cell(value) for value in row] for row in rows)
+    return text.getvalue()
 
 
 def uncell(text: str) -> str:

@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from gerund.errors import GerundError
+from gerund.errors import GerundError, reason_of
 
 MOST_JSON_BYTES = 256 << 20
 """The longest JSON; the largest files of results that are known have a tenth of it."""
@@ -55,9 +55,9 @@ def damage() -> Iterator[None]:
     except OSError as error:
         if error.errno not in (None, errno.EINVAL):  # a place before the file's beginning is the file's own doing
             raise
-        raise DamageError(_words(error)) from error
+        raise DamageError(reason_of(error)) from error
     except Exception as error:  # zlib, struct, zipfile, numpy, memory, recursion, ...: the list is never complete
-        raise DamageError(_words(error)) from error
+        raise DamageError(reason_of(error)) from error
 
 
 def parse_json(text: str | bytes, **settings: Any) -> Any:
@@ -68,15 +68,15 @@ def parse_json(text: str | bytes, **settings: Any) -> Any:
         json.JSONDecodeError: it is no JSON.
     """
     if len(text) > MOST_JSON_BYTES:
-        raise DamageError(f"{len(text) >> 20} MB of JSON; at most {MOST_JSON_BYTES >> 20} MB are read")
+        raise DamageError(f"{len(text) >> 20} MiB of JSON; at most {MOST_JSON_BYTES >> 20} MiB are read")
     try:
         content = json.loads(text, **settings)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, GerundError):  # the latter from a hook of the caller's
         raise
     except RecursionError as error:
         raise DamageError(_too_deep()) from error
     except (ValueError, MemoryError) as error:  # bytes that are no text, and numbers of thousands of digits
-        raise DamageError(_words(error)) from error
+        raise DamageError(reason_of(error)) from error
     check_depth(content)
     return content
 
@@ -96,6 +96,20 @@ def check_depth(content: Any) -> None:
     raise DamageError(_too_deep())
 
 
+def read_at_most(path: Path, most_bytes: int) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        DamageError: it is larger.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise DamageError(f"it is larger than {most_bytes >> 20} MiB")
+    return content
+
+
 def parse_yaml(text: str) -> Any:
     """What YAML says, plain values alone; references from one place to another, which can multiply, are refused.
 
@@ -111,7 +125,7 @@ def parse_yaml(text: str) -> Any:
             return super().compose_node(parent, index)
 
     if len(text) > MOST_JSON_BYTES:
-        raise DamageError(f"{len(text) >> 20} MB of YAML; at most {MOST_JSON_BYTES >> 20} MB are read")
+        raise DamageError(f"{len(text) >> 20} MiB of YAML; at most {MOST_JSON_BYTES >> 20} MiB are read")
     with damage():
         return yaml.load(text, Plain)
 
@@ -283,7 +297,3 @@ def _size(file: IO[bytes]) -> int:
 
 def _too_deep() -> str:
     return f"JSON nested deeper than {MOST_JSON_DEPTH} levels"
-
-
-def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gerund.errors import OutputError, UsageError
+from gerund.reading import parse_json
 from gerund.writing import GrowingFile, whole_file
 
 SCHEMA = 1
@@ -192,14 +193,14 @@ class Record:
             if not raw.endswith(b"\n"):
                 break  # the process that wrote it was killed, or the machine stopped
             try:
-                line = json.loads(raw, parse_constant=_refuse)
+                line = parse_json(raw, parse_constant=_refuse)
                 if line["schema"] > SCHEMA:
                     later = f"{self._shown}, line {number}: written by a later gerund; use that, or name another file"
                     raise UsageError(later)
                 self._add(line, self._kept, len(raw))
             except UsageError:
                 raise
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise self._not_ours(number) from error
             self._kept += len(raw)
 

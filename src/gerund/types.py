@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
@@ -13,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gerund.errors import UsageError
-from gerund.printing import cell, printable
+from gerund.printing import csv_text, printable
 
 _SEGMENTS_SHOWN = 3
 
@@ -295,12 +293,8 @@ class Segments:
         Without any segment there is one line, of the video and empty cells: it was looked at, and no action stands out.
         Text is guarded as `gerund.printing.cell` does it: a spreadsheet runs none of it.
         """
-        text = io.StringIO()
-        lines = csv.writer(text, lineterminator="\n")
-        if header:
-            lines.writerow(["video", "start_s", "end_s", "action", "score", "confidence"])
-        lines.writerows([cell(value) for value in row] for row in self.to_rows(video))
-        return text.getvalue()
+        head = [["video", "start_s", "end_s", "action", "score", "confidence"]] if header else []
+        return csv_text([*head, *self.to_rows(video)])
 
     def to_vtt(self) -> str:
         """WebVTT subtitles in order of time: every segment is a cue with the action and its confidence.
@@ -321,8 +315,8 @@ def html_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
         >>> html_table(["a"], [["<b>"]])
         '<table><tr><th>a</th></tr><tr><td>&lt;b&gt;</td></tr></table>'
     """
-    lines = [f"<tr>{''.join(f'<th>{escape(cell)}</th>' for cell in head)}</tr>"]
-    lines += [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows]
+    lines = [f"<tr>{''.join(f'<th>{escape(text)}</th>' for text in head)}</tr>"]
+    lines += [f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows]
     return f"<table>{''.join(lines)}</table>"
 
 

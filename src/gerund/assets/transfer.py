@@ -84,7 +84,7 @@ def fetch_text(url: str, connection: Connection, *, accept: str) -> tuple[str, s
         with connection.opener().open(_request(url, {"Accept": accept}), timeout=_TIMEOUT_S) as answer:
             content = answer.read(_MOST_PAGE_BYTES + 1)
             if len(content) > _MOST_PAGE_BYTES:
-                raise ValueError(f"a page of more than {_MOST_PAGE_BYTES >> 20} MB")
+                raise ValueError(f"a page of more than {_MOST_PAGE_BYTES >> 20} MiB")
             text = content.decode(answer.headers.get_content_charset() or "utf-8")
             return text, answer.headers.get_content_type(), answer.geturl()
     except (URLError, HTTPException, OSError, ValueError, LookupError) as error:

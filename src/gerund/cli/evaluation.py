@@ -12,7 +12,7 @@ import typer
 from gerund.batch import errors_to_exit
 from gerund.cli.options import Device, EngineName, PrecisionName, Texts, Threads
 from gerund.errors import UsageError
-from gerund.printing import echo
+from gerund.printing import echo, printable
 from gerund.writing import check_folder, check_outputs, is_stdout, write_text
 
 if TYPE_CHECKING:
@@ -230,7 +230,6 @@ def rerun(
     """
     from gerund.bench.runs.evaluate import repeat
     from gerund.bench.runs.proving import differences, new_figures
-    from gerund.bench.runs.rendering import shown
     from gerund.bench.runs.report import Report
 
     with errors_to_exit():
@@ -242,7 +241,7 @@ def rerun(
         _write(after, out, None, None, quiet=True)
         found = differences(before, after)
         same = f"the same: {len(before.data.splits)} splits, every figure"
-        echo("\n".join(map(shown, found)) if found else same)
+        echo("\n".join(map(printable, found)) if found else same)
         _tell_new(new_figures(before, after))
         if found:
             raise typer.Exit(1)

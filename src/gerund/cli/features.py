@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gerund.batch import Batch, batch, reason_of
+from gerund.batch import Batch, batch
 from gerund.cli.options import DEFAULT_MODEL, DecodeThreads, Device, EngineName, Paths, PrecisionName, Quiet, Threads
-from gerund.errors import VideoError
+from gerund.errors import VideoError, reason_of
 
 if TYPE_CHECKING:
     from gerund.encoders import Encoder
     from gerund.features import Extraction, FeatureStore
     from gerund.features.importers import ImportedFeatures
+    from gerund.video.workers import Workers
 
 app = typer.Typer()
 
@@ -75,6 +76,7 @@ def extract(
     from gerund.features import FeatureStore, Kind, Sampling
     from gerund.features.layout import check_place
     from gerund.features.store import name_videos
+    from gerund.video.workers import Workers
 
     with batch(paths, quiet=quiet) as run:
         sampling = Sampling(stride=stride or 0, mean=mean, rate_hz=rate or 0.0, frames=frames or 0, few=few)
@@ -84,14 +86,15 @@ def extract(
         names = dict.fromkeys(encoder or [DEFAULT_MODEL])
         encoders = [sampling.of(load(name, progress=run.watcher.download, **settings).encoder) for name in names]
         encoders = list({item.fingerprint: item for item in encoders}.values())
-        _require_fit(encoders, run.videos)
+        workers = run.stack.enter_context(Workers())
+        _require_fit(encoders, run.videos, workers)
         if not quiet:
             _note_remarks(run, encoders)
         stores = [
             FeatureStore.create(out, Kind(item.name, item.fingerprint, item.dim, sampling.key, sampling.words))
             for item in encoders
         ]
-        _extract(run, named, encoders, stores, dense=sampling.dense, decoders=decode_threads, quiet=quiet)
+        _extract(run, named, encoders, stores, workers, dense=sampling.dense, decoders=decode_threads, quiet=quiet)
 
 
 @app.command()
@@ -169,6 +172,7 @@ def _extract(
     named: dict[str, Path],
     encoders: list[Encoder],
     stores: list[FeatureStore],
+    workers: Workers,
     *,
     dense: bool,
     decoders: int,
@@ -178,7 +182,6 @@ def _extract(
     from gerund.features import extract_many
     from gerund.terminal import show
     from gerund.video.reader import Video
-    from gerund.video.workers import Workers
     from gerund.writing import standard_output, stops_when_full
 
     groups = _group(named, stores)
@@ -186,21 +189,20 @@ def _extract(
     _summarise(run, stores, list(named), quiet=quiet)
 
     def ask(_: list[Path]) -> Iterator[tuple[Path, Any]]:
-        with Workers() as workers:
-            for places, group in groups.items():
-                chosen = [encoders[place] for place in places]
-                for begin in range(0, len(group), _AT_ONCE):
-                    part = group[begin : begin + _AT_ONCE]
-                    done = extract_many(
-                        [Video(path) for _, path in part],
-                        chosen,
-                        dense=dense,
-                        decoders=decoders,
-                        workers=workers,
-                        progress=run.watcher.frames,
-                    )
-                    for (video, path), found in zip(part, done, strict=True):
-                        yield path, found.error or (video, places, found)
+        for places, group in groups.items():
+            chosen = [encoders[place] for place in places]
+            for begin in range(0, len(group), _AT_ONCE):
+                part = group[begin : begin + _AT_ONCE]
+                done = extract_many(
+                    [Video(path) for _, path in part],
+                    chosen,
+                    dense=dense,
+                    decoders=decoders,
+                    workers=workers,
+                    progress=run.watcher.frames,
+                )
+                for (video, path), found in zip(part, done, strict=True):
+                    yield path, found.error or (video, places, found)
 
     many = len(run.videos) > 1
 
@@ -218,21 +220,21 @@ def _extract(
     run.each_video(ask, take)
 
 
-def _require_fit(encoders: list[Encoder], paths: list[Path]) -> None:
+def _require_fit(encoders: list[Encoder], paths: list[Path], workers: Workers) -> None:
     """Asks every encoder about the first video that can be read, so that a command that cannot be right writes nothing.
 
     Raises:
         UsageError: the sampling is none for one of them.
     """
+    from gerund.features import Resampled
     from gerund.video.reader import Video
-    from gerund.video.workers import Workers
 
-    with Workers() as workers:
-        for path in paths:
-            with suppress(VideoError), workers.reading(video := Video(path)):
-                for encoder in encoders:
-                    encoder.sample(video, dense=True)
-                return
+    asked = [encoder for encoder in encoders if isinstance(encoder, Resampled)]
+    for path in paths if asked else ():
+        with suppress(VideoError), workers.reading(video := Video(path)):
+            for encoder in asked:
+                encoder.sample(video, dense=True)
+            return
 
 
 def _group(named: dict[str, Path], stores: list[FeatureStore]) -> _Groups:

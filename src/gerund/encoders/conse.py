@@ -23,8 +23,9 @@ from gerund.encoders.engines import Device, Engine, EngineName, Precision, choos
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks import i3d
 from gerund.encoders.scripts import unreadable
-from gerund.text.classes import ClassSpace, read_vocabulary
+from gerund.text.classes import ClassSpace
 from gerund.text.descriptions import with_definitions
+from gerund.text.names import read_vocabulary
 from gerund.types import FloatArray, FrameArray
 from gerund.video.memory import FrameSource
 from gerund.video.sampling import spread_windows

@@ -29,8 +29,10 @@ from gerund.encoders.weights.layouts import (
 )
 from gerund.errors import AssetError, UsageError
 from gerund.reading import parse_json
-from gerund.text.classes import ClassSpace, to_words
-from gerund.text.descriptions.choosing import TEMPLATES, defined_name
+from gerund.text.classes import ClassSpace
+from gerund.text.descriptions.choosing import TEMPLATES
+from gerund.text.descriptions.lookup import defined_name
+from gerund.text.names import to_words
 from gerund.types import FloatArray, FrameArray, IntArray
 from gerund.video.memory import FrameSource
 from gerund.video.sampling import dense_times, segment_centres

@@ -12,7 +12,8 @@ import numpy as np
 
 from gerund.errors import UsageError
 from gerund.reading import DamageError, parse_json, read_array
-from gerund.text.classes import ClassSpace, to_words
+from gerund.text.classes import ClassSpace
+from gerund.text.names import to_words
 from gerund.types import FloatArray
 
 _NOT_WORD = re.compile(r"[^\w]+")

@@ -147,7 +147,7 @@ def open_tokenizer(file: Path) -> Tokenizer:
 
     try:
         if file.stat().st_size > _MOST_TOKENIZER_BYTES:
-            raise ValueError(f"larger than {_MOST_TOKENIZER_BYTES >> 20} MB")
+            raise ValueError(f"larger than {_MOST_TOKENIZER_BYTES >> 20} MiB")
         return Tokenizer.from_file(str(file))
     except (KeyboardInterrupt, SystemExit):
         raise
@@ -204,7 +204,7 @@ def _read_openai(file: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
     with gzip.open(file, "rb") as unfolded:
         content = unfolded.read(_MOST_VOCABULARY_BYTES + 1)
     if len(content) > _MOST_VOCABULARY_BYTES:
-        raise ValueError(f"it unfolds to more than {_MOST_VOCABULARY_BYTES >> 20} MB")
+        raise ValueError(f"it unfolds to more than {_MOST_VOCABULARY_BYTES >> 20} MiB")
     lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
     merges = [_pair(line) for line in islice(lines, 1, 1 + _BPE_MERGES)]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())  # printable bytes stand for themselves and come first

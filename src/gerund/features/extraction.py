@@ -122,7 +122,7 @@ def extract_many(
 
 
 class _Line:
-    """What leads from the decoding threads to the encoding one.
+    """What leads from the threads that watch the workers to the one that encodes.
 
     Args:
         length: how many pieces may wait in it.
@@ -357,7 +357,7 @@ def _run(encoders: Sequence[Encoder], dense: bool, batch: list[_Piece], assembli
     try:
         vectors = encoder.encode_windows(np.stack([piece.frames for piece in batch]), dense=dense)
         if not np.isfinite(vectors).all():
-            raise GerundError(f"{encoder.name} gave numbers that are none (NaN or infinity); try --precision fp32")
+            raise GerundError(f"{encoder.name} gave numbers that are not finite; try --precision fp32")
         for piece, found in zip(batch, vectors, strict=True):
             assemblies[piece.video].vectors[piece.encoder, piece.window] = found
     except Exception as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gerund.errors import UsageError
+from gerund.errors import UsageError, in_words
 
 _OWN = "gerund_method_"
 """Begins the names of modules that are a user's file."""
@@ -97,5 +97,5 @@ def _run(path: Path, source: bytes, sha256: str) -> ModuleType:
         loader.exec_module(loaded)
     except Exception as error:
         del sys.modules[name]
-        raise UsageError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+        raise UsageError(f"{path} cannot be run: {in_words(error)}") from error
     return loaded

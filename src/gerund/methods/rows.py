@@ -32,7 +32,8 @@ from gerund.methods.base import ClassEncoder
 from gerund.methods.bilinear import Bilinear
 from gerund.methods.eszsl import Eszsl
 from gerund.methods.gcn import Gcn
-from gerund.text.classes import ClassSpace, read_vocabulary, to_words
+from gerund.text.classes import ClassSpace
+from gerund.text.names import read_vocabulary, to_words
 from gerund.types import FloatArray, FrameArray
 from gerund.video.memory import FrameSource
 

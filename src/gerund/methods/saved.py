@@ -23,13 +23,14 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors import numpy as tensors
 
-from gerund.errors import GerundError, UsageError
-from gerund.methods.catalog import METHODS, class_of, in_words
+from gerund.errors import GerundError, UsageError, in_words
+from gerund.methods.catalog import METHODS, class_of
 from gerund.methods.learner import NOT_SETTINGS
 from gerund.methods.own import file_sha256, home_of
+from gerund.reading import parse_json, read_at_most
 from gerund.writing import write_bytes
 
-_LARGEST_BYTES = 1 << 20
+_MOST_BYTES = 1 << 20
 
 
 class _Content(msgspec.Struct, frozen=True):
@@ -186,12 +187,10 @@ def _read(folder: Path) -> tuple[_Content, dict[str, np.ndarray]]:
     if not path.is_file():
         raise UsageError(f"{folder} holds no saved method (there is no method.json); train one with 'gerund train'")
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise ValueError(f"method.json has more than {_LARGEST_BYTES >> 20} MiB")
-        content = msgspec.convert(json.loads(path.read_text(encoding="utf-8")), _Content)
+        content = msgspec.convert(parse_json(read_at_most(path, _MOST_BYTES)), _Content)
         learned = (folder / "learned.safetensors").read_bytes()
         if hashlib.sha256(learned).hexdigest() != content.learned_sha256:
             raise GerundError(f"{folder}: learned.safetensors is not the file that was saved with method.json")
         return content, tensors.load(learned)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise GerundError(f"{folder}: cannot be read as a saved method; {error}") from error

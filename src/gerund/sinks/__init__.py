@@ -5,22 +5,11 @@ A new kind of output is one more `Sink` here and one more line in `gerund.inquir
 
 from __future__ import annotations
 
-from gerund.sinks.base import Answer, Sink, actions_of, segments_of
+from gerund.sinks.base import Sink
 from gerund.sinks.lines import Lines
 from gerund.sinks.pages import Page
 from gerund.sinks.screen import Screen
 from gerund.sinks.subtitles import Subtitles
 from gerund.sinks.tables import ActionTable, SegmentTable
 
-__all__ = [
-    "ActionTable",
-    "Answer",
-    "Lines",
-    "Page",
-    "Screen",
-    "SegmentTable",
-    "Sink",
-    "Subtitles",
-    "actions_of",
-    "segments_of",
-]
+__all__ = ["ActionTable", "Lines", "Page", "Screen", "SegmentTable", "Sink", "Subtitles"]

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
-from gerund.api import ActionScore
+from gerund.answers import ActionScore
 from gerund.types import Segment, Segments
 
 Answer = dict[str, Any]

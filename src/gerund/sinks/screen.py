@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from gerund.api import Classification
+from gerund.answers import Classification
 from gerund.drawing import classification_table, timeline
 from gerund.sinks.base import Answer, Sink, actions_of, segments_of
 from gerund.terminal import Watcher, show

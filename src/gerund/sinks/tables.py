@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from gerund.printing import cell
+from gerund.printing import csv_text
 from gerund.sinks.base import Answer, Sink, actions_of, segments_of
 from gerund.writing import GrowingFile, StandardOutput, is_stdout
 
@@ -36,11 +34,11 @@ class _Table(Sink):
             if self._target.is_file() and self._target.stat().st_size:
                 self._part = self._target.with_name(f"{self._target.name}.part")
             self._stream = GrowingFile(self._part or self._target)
-        self._stream.append(_text([self.header]))
+        self._stream.append(csv_text([self.header]))
 
     def take(self, answer: Answer) -> None:
         """Writes the rows of one video."""
-        self._stream.append(_text(self.rows(answer)))
+        self._stream.append(csv_text(self.rows(answer)))
 
     @abstractmethod
     def rows(self, answer: Answer) -> Iterable[Sequence[Any]]:
@@ -83,9 +81,3 @@ class SegmentTable(_Table):
         if answer["error"] is not None:
             return [[answer["video"], "", "", "", "", "", answer["error"]]]
         return [[*row, ""] for row in segments_of(answer).to_rows(answer["video"])]
-
-
-def _text(rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([cell(value) for value in row] for row in rows)
-    return text.getvalue()

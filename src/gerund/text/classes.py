@@ -1,42 +1,17 @@
-"""Action names: where they come from and how a dataset's spelling becomes words."""
+"""A list of actions as everything takes it, and all that users may pass for one."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from gerund.errors import UsageError
-from gerund.text.actions import (
-    LIST_SUFFIXES,
-    Listed,
-    from_mapping,
-    from_tree,
-    read_file,
-    read_json,
-    read_typed,
-)
+from gerund.text.actions import LIST_SUFFIXES, Listed, from_mapping, from_tree, read_file, read_json, read_typed
+from gerund.text.names import VOCABULARIES, read_vocabulary, to_words, vocabularies_like
 from gerund.types import kind_of
-
-VOCABULARIES = (
-    "ucf101",
-    "hmdb51",
-    "kinetics400",
-    "kinetics600",
-    "activitynet200",
-    "thumos14",
-    "olympicsports16",
-)
-"""Class lists that ship with gerund; each file keeps the data set's own order and spelling."""
-
-_LONGEST_MISTYPED = 30
-_CASE_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -152,7 +127,7 @@ class ClassSpace:
         listed = read_typed(spec, place)
         if len(listed.entries) == 1 and listed.entries[0].name == spec:
             _require_no_file(spec, alone=True)
-            if meant := _vocabulary_like(spec):
+            if meant := vocabularies_like(spec):
                 raise UsageError(f"--actions {spec}: there is no such list; did you mean {' or '.join(meant)}?")
         for entry in listed.entries:
             _require_no_file(entry.name, alone=False)
@@ -165,11 +140,12 @@ class ClassSpace:
         """The classes of a list that was read; where one has texts, a name that comes twice is refused."""
         names = [spelled(entry.name) for entry in listed.entries]
         if listed.described:
-            from gerund.text.descriptions.choosing import texts_from
+            from gerund.text.descriptions.lookup import texts_from
             from gerund.text.descriptions.schema import Descriptions, Source
 
             known = Descriptions.parse([json.dumps(item) for item in listed.described], place, Source(place))
-            return texts_from(cls(_unique(names)), known, place)
+            unique = _unique(names)
+            return cls(unique, texts_from(unique, known, place), as_given=True)
         if not any(entry.texts for entry in listed.entries):
             return cls(_unique(names))
         return cls(tuple(names), tuple(e.texts or (name,) for name, e in zip(names, listed.entries, strict=True)))
@@ -177,33 +153,6 @@ class ClassSpace:
 
 Actions = ClassSpace | str | os.PathLike[str] | Mapping[str, str | Iterable[str] | None] | Iterable[str]
 """What users pass for actions; `ClassSpace.of` reads it."""
-
-
-def to_words(name: str) -> str:
-    """A data set's label as plain words; names that are words already stay as they are.
-
-    Example:
-        >>> [to_words(name) for name in ("ApplyEyeMakeup", "shoot_bow", "BMX", "Clean and jerk", "Fahrrad fahren")]
-        ['apply eye makeup', 'shoot bow', 'BMX', 'Clean and jerk', 'Fahrrad fahren']
-    """
-    name = " ".join(name.replace("_", " ").split())
-    if " " in name:
-        return name
-    spaced = _CASE_BOUNDARY.sub(" ", name)
-    return spaced.lower() if spaced != name or name[1:].islower() else name
-
-
-@cache
-def read_vocabulary(name: str) -> tuple[str, ...]:
-    """Labels of a built-in vocabulary in the data set's own order and spelling.
-
-    Raises:
-        UsageError: there is no such vocabulary.
-    """
-    if name not in VOCABULARIES:
-        raise UsageError(f"no vocabulary {name!r}; there are {', '.join(VOCABULARIES)}")
-    text = files("gerund.text").joinpath("data", "vocabularies", f"{name}.txt").read_text(encoding="utf-8")
-    return tuple(text.splitlines())
 
 
 def _is_there(spec: str) -> bool:
@@ -229,25 +178,6 @@ def _require_no_file(name: str, *, alone: bool) -> None:
             f"--actions {name}: no such file; give names separated by commas, a file of names (text, JSON, YAML, CSV, "
             f"TSV), or one of {', '.join(VOCABULARIES)}{action}"
         )
-
-
-def _vocabulary_like(spec: str) -> list[str]:
-    """The built-in lists that a mistyped one, or one without its number, was meant to be."""
-    bare = re.sub(r"\W|_", "", spec.lower())
-    stems = {name: name.rstrip("0123456789") for name in VOCABULARIES}
-    if len(bare) > _LONGEST_MISTYPED:
-        return []
-    stem = bare.rstrip("0123456789")
-    if bare in VOCABULARIES:
-        return [bare]
-    if (
-        stem != bare
-        and stem not in stems.values()
-        and (found := get_close_matches(bare, VOCABULARIES, n=1, cutoff=0.8))
-    ):
-        return found
-    found = get_close_matches(stem, set(stems.values()), n=1, cutoff=0.85)
-    return [name for name, of in stems.items() if of in found]
 
 
 def _single_spaced(name: str) -> str:

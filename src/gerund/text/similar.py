@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from gerund.text.classes import to_words
+from gerund.text.names import to_words
 from gerund.types import FloatArray
 
 Kind = Literal["name", "words", "alternative", "near", "meaning"]

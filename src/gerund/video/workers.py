@@ -31,13 +31,13 @@ class Workers:
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
-        if not isinstance(limits, Limits | None):
-            raise UsageError(f"limits are gerund.Limits(...), or None for those by default; got {kind_of(limits)}")
-        self.limits = limits or Limits()
         self._idle: list[Process] = []
         self._all: set[Process] = set()
         self._closed = False
         self._lock = threading.Lock()
+        if not isinstance(limits, Limits | None):
+            raise UsageError(f"limits are gerund.Limits(...), or None for those by default; got {kind_of(limits)}")
+        self.limits = limits or Limits()
 
     def __enter__(self) -> Workers:
         return self
@@ -47,10 +47,6 @@ class Workers:
 
     def __del__(self) -> None:
         self.close()
-
-    def warm_up(self) -> None:
-        """Starts a worker now, so that it gets ready while this process does something else."""
-        self.give_back(self.take())
 
     @contextmanager
     def reading(self, video: Video, *, begun: Callable[[Reading], None] | None = None) -> Iterator[Reading]:

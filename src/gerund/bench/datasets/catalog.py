@@ -9,7 +9,7 @@ from functools import cached_property
 
 from gerund.bench.datasets.lists import Format
 from gerund.bench.shipped import read_json, read_text
-from gerund.text.classes import VOCABULARIES, read_vocabulary
+from gerund.text.names import VOCABULARIES, read_vocabulary
 
 
 @dataclass(frozen=True)

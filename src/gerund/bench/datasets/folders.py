@@ -18,7 +18,7 @@ from gerund.bench.datasets.catalog import DATASETS, Dataset, kinetics_zsl_classe
 from gerund.bench.datasets.listing import ListedVideo, Listing
 from gerund.bench.datasets.lists import READERS, Format, read_metas, read_paths, recognise, stem_of, subset_of
 from gerund.errors import UsageError
-from gerund.text.classes import read_vocabulary
+from gerund.text.names import read_vocabulary
 from gerund.video.reader import VIDEO_SUFFIXES
 
 _LIST_SUFFIXES = frozenset((".txt", ".csv", ".json", ".jsonl", ".list"))

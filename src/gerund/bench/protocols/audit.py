@@ -17,7 +17,7 @@ from gerund.bench.datasets.listing import ListedVideo, Listing
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import Task, tasks
 from gerund.errors import UsageError
-from gerund.text.classes import VOCABULARIES, read_vocabulary
+from gerund.text.names import VOCABULARIES, read_vocabulary
 from gerund.text.similar import Embed, Match, near_names, same_names
 
 SEEN = "the seen classes"

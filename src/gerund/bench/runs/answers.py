@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from gerund.bench.protocols.benchmark import Benchmark
-from gerund.errors import UsageError
-from gerund.methods.catalog import in_words
+from gerund.errors import UsageError, in_words
 from gerund.metrics.accuracy import harmonic_mean, mean_class_accuracy, top_k
 from gerund.metrics.calibration import brier, expected_calibration_error
 from gerund.metrics.detection import Variant, mean_average_precision
 from gerund.metrics.generalised import ausuc, seen_unseen_accuracy
 from gerund.metrics.segments import Annotations, Detections
-from gerund.types import FloatArray, IntArray
+from gerund.reading import open_arrays
+from gerund.types import FloatArray, IntArray, kind_of
 from gerund.writing import whole_file
 
 _VARIANTS: dict[str, Variant] = {"t3al": "t3al", "gap": "gap"}
 """Whose rules of scoring segments a compat switch of a protocol means."""
-_LARGEST_BYTES = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -188,9 +185,9 @@ def load_answers(path: Path) -> list[Answers]:
         UsageError: the file is something else, or what it says does not go together.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            heads = msgspec.json.decode(_array(archive, "heads", np.uint8).tobytes(), type=list[_Head])
-            return [_load(head, number, archive) for number, head in enumerate(heads)]
+        with open_arrays(path) as arrays:
+            heads = msgspec.json.decode(_array(arrays, "heads", np.uint8, None).tobytes(), type=list[_Head])
+            return [_load(head, number, arrays) for number, head in enumerate(heads)]
     except Exception as error:  # a damaged file fails in as many ways as the format has parts
         raise UsageError(f"{path}: expected the answers that a report was made from; {in_words(error)}") from error
 
@@ -214,13 +211,13 @@ class _LocalizationHead(msgspec.Struct, tag_field="kind", tag="localization"):
 _Head = _RecognitionHead | _LocalizationHead
 
 
-def _load(head: _Head, number: int, archive: zipfile.ZipFile) -> Answers:
+def _load(head: _Head, number: int, arrays: Mapping[str, npt.NDArray[Any]]) -> Answers:
     if isinstance(head, _LocalizationHead):
         return LocalizationAnswers(head.split, head.paper, head.classes, head.truth, head.found)
     videos, classes = len(head.videos), len(head.classes)
-    scores = _array(archive, f"{number}/scores", np.float32, (videos, classes))
-    labels = _array(archive, f"{number}/labels", np.int64, (videos,))
-    is_seen = _array(archive, f"{number}/is_seen", np.bool_, (classes,))
+    scores = _array(arrays, f"{number}/scores", np.float32, (videos, classes))
+    labels = _array(arrays, f"{number}/labels", np.int64, (videos,))
+    is_seen = _array(arrays, f"{number}/is_seen", np.bool_, (classes,))
     if not np.isfinite(scores).all() or (videos and not 0 <= labels.min() <= labels.max() < classes):
         raise ValueError(f"the scores of split {head.split} are not finite, or a label is none of its classes")
     if head.logit_scale < 0:
@@ -230,24 +227,16 @@ def _load(head: _Head, number: int, archive: zipfile.ZipFile) -> Answers:
     )
 
 
-def _array(archive: zipfile.ZipFile, name: str, dtype: type[np.generic], shape: tuple[int, ...] = ()) -> Any:
-    """An array of the file, of a known type and shape, so that no more is read than there can be.
+def _array(
+    arrays: Mapping[str, npt.NDArray[Any]], name: str, dtype: type[np.generic], shape: tuple[int, ...] | None
+) -> npt.NDArray[Any]:
+    """An array of the file, of a known type and shape; without a shape, one of a single axis.
 
     Raises:
         ValueError: it is of another type or shape.
     """
-    with archive.open(f"{name}.npy") as file:
-        read = np.lib.format.read_array_header_1_0
-        if np.lib.format.read_magic(file) != (1, 0):
-            read = np.lib.format.read_array_header_2_0
-        there, is_fortran, kind = read(file)
-        wanted = shape or (there if len(there) == 1 else (0,))
-        if there != wanted or kind != dtype or is_fortran:
-            raise ValueError(f"{name} is {kind} {there}, expected {dtype.__name__} {wanted}")
-        count = math.prod(wanted) * kind.itemsize
-        if count > _LARGEST_BYTES:
-            raise ValueError(f"{name} has {count} bytes, more than {_LARGEST_BYTES >> 30} GiB")
-        content = file.read(count)
-    if len(content) != count:
-        raise ValueError(f"{name} ends after {len(content)} of {count} bytes")
-    return np.frombuffer(content, dtype).reshape(wanted)
+    found = arrays[name]
+    if found.dtype != dtype or (found.ndim != 1 if shape is None else found.shape != shape):
+        wanted = "[N]" if shape is None else list(shape)
+        raise ValueError(f"{name} is {kind_of(found)}, expected {dtype.__name__} {wanted}")
+    return found

@@ -21,7 +21,7 @@ from gerund.bench.runs.run import run
 from gerund.bench.runs.schema import requested
 from gerund.bench.runs.trained import keep, take_up
 from gerund.errors import GerundError, UsageError
-from gerund.methods.catalog import errors_while
+from gerund.methods.failures import errors_while
 from gerund.methods.own import names_file
 
 

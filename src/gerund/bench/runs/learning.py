@@ -15,11 +15,11 @@ from gerund.bench.datasets.listing import ListedVideo
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import Task, tasks
 from gerund.bench.runs.answers import Answers
-from gerund.bench.runs.asking import ask_scores
 from gerund.bench.runs.material import Material, Present, examples, space
-from gerund.errors import GerundError, UsageError
+from gerund.bench.runs.questions import ask_scores
+from gerund.errors import GerundError, UsageError, in_words
 from gerund.examples import Examples
-from gerund.methods.catalog import errors_of, errors_while, in_words
+from gerund.methods.failures import errors_of, errors_while
 from gerund.text.classes import ClassSpace
 
 Progress = Callable[[str], None]

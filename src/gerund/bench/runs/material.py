@@ -12,7 +12,8 @@ from gerund.bench.datasets.listing import ListedVideo, Listing
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs, LazyTracks
-from gerund.text.classes import ClassSpace, to_words
+from gerund.text.classes import ClassSpace
+from gerund.text.names import to_words
 from gerund.types import IntArray, Segment, Segments, Track
 
 

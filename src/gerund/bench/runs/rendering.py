@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -10,9 +9,7 @@ from typing import Any
 
 from gerund.bench.protocols.published import MARKS
 from gerund.bench.runs.schema import Figure, ReportData
-
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
-"""Characters that move a cursor or turn text round; a report's words are data, and none of them needs one."""
+from gerund.printing import printable
 
 
 def as_text(report: ReportData) -> str:
@@ -27,7 +24,7 @@ def as_markdown(report: ReportData) -> str:
 
 def as_html(report: ReportData) -> str:
     """One page that needs nothing but itself."""
-    title = escape(shown(_title(report)))
+    title = escape(printable(_title(report)))
     body = "\n".join(_html_block(block) for block in _blocks(report))
     return f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n{_STYLE}\n{body}\n</html>\n'
 
@@ -54,7 +51,7 @@ def _blocks(report: ReportData) -> list[_Block]:
         *_published_blocks(report),
         _Block("What it rests on", _card_lines(report)),
     ]
-    return [_shown(block) for block in blocks]
+    return [_printable(block) for block in blocks]
 
 
 def _heading_lines(report: ReportData) -> tuple[str, ...]:
@@ -164,16 +161,13 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def shown(text: str) -> str:
-    """A text on one line, without characters that would act on whatever shows it."""
-    return _UNSEEN.sub("\ufffd", text)
+def _printable(block: _Block) -> _Block:
+    """The same without what would act on whatever shows it: a report's words are data."""
 
-
-def _shown(block: _Block) -> _Block:
     def clean(texts: Sequence[str]) -> tuple[str, ...]:
-        return tuple(map(shown, texts))
+        return tuple(map(printable, texts))
 
-    return _Block(shown(block.title), clean(block.lines), clean(block.header), tuple(map(clean, block.rows)))
+    return _Block(printable(block.title), clean(block.lines), clean(block.header), tuple(map(clean, block.rows)))
 
 
 def _text_block(block: _Block) -> str:

@@ -15,10 +15,12 @@ import msgspec
 
 from gerund.bench.runs.request import Request
 from gerund.errors import UsageError
+from gerund.printing import printable
+from gerund.reading import read_at_most
 
 FORMAT = 2
 """Counts up when a report of before can no longer be read."""
-_LARGEST_BYTES = 1 << 26
+_MOST_BYTES = 1 << 26
 _SHOWN_CHARACTERS = 60
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
@@ -163,10 +165,7 @@ def read_report(path: Path) -> ReportData:
     """
     text = b""
     try:
-        with path.open("rb") as file:
-            text = file.read(_LARGEST_BYTES + 1)
-        if len(text) > _LARGEST_BYTES:
-            raise UsageError(f"{path}: larger than any report ({_LARGEST_BYTES >> 20} MiB)")
+        text = read_at_most(path, _MOST_BYTES)
         found = msgspec.json.decode(text, type=_Head).report_format
         if found != FORMAT:
             shown = repr(found)[:_SHOWN_CHARACTERS] if isinstance(found, int | str) else "none"
@@ -179,7 +178,7 @@ def read_report(path: Path) -> ReportData:
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
-            f"{path}: expected a report as 'gerund evaluate --out' writes it; {_in_words(error, text)}"
+            f"{path}: expected a report as 'gerund evaluate --out' writes it; {_with_line(error, text)}"
         ) from error
 
 
@@ -200,7 +199,7 @@ def requested(report: ReportData) -> Request:
         raise UsageError(f"the report's request cannot be run again: {error}") from error
 
 
-def _in_words(error: Exception, text: bytes) -> str:
+def _with_line(error: Exception, text: bytes) -> str:
     """What is wrong with a file; where it is no JSON, in which line."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
@@ -211,5 +210,5 @@ def _in_words(error: Exception, text: bytes) -> str:
         return str(error)
     at = int(place[1])
     line = text[text.rfind(b"\n", 0, at) + 1 : at + _SHOWN_CHARACTERS].split(b"\n")[0]
-    shown = "".join(c if c.isprintable() else "?" for c in line.decode("utf-8", "replace"))[:_SHOWN_CHARACTERS]
+    shown = printable(line.decode("utf-8", "replace"))[:_SHOWN_CHARACTERS]
     return f"{error}, in line {text.count(chr(10).encode(), 0, at) + 1}: {shown.strip()}"

@@ -13,11 +13,12 @@ from gerund.bench.runs.material import Features
 from gerund.errors import UsageError
 from gerund.methods import saved
 from gerund.methods.catalog import MethodCard
+from gerund.reading import read_at_most
 from gerund.text.similar import same_names
 from gerund.writing import write_text
 
 _LESSON = "lesson.json"
-_LARGEST_BYTES = 1 << 24
+_MOST_BYTES = 1 << 24
 
 
 class Lesson(msgspec.Struct, frozen=True):
@@ -85,9 +86,7 @@ def take_up(
 def _read(folder: Path) -> Lesson:
     path = folder / _LESSON
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise ValueError(f"more than {_LARGEST_BYTES >> 20} MiB")
-        return msgspec.json.decode(path.read_bytes(), type=Lesson)
+        return msgspec.json.decode(read_at_most(path, _MOST_BYTES), type=Lesson)
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
             f"{path}: it is not known what this method has learned from; train it again ({error})"

@@ -129,15 +129,6 @@ def choose(engine: EngineName = "auto", precision: Precision = "auto", device: D
     return Setup(found, _choose_precision(found, precision, place), place)
 
 
-def resolve_precision(precision: Precision, engine: EngineName = "auto", device: Device = "auto") -> Precision:
-    """What ``"auto"`` means on this machine for a network whose 16-bit arithmetic is known to be good.
-
-    Raises:
-        UsageError: the combination cannot be had here.
-    """
-    return choose(engine, precision, device).precision
-
-
 def available_cores() -> int:
     """Cores this process may use, which containers and schedulers make fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

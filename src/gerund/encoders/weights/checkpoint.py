@@ -225,7 +225,7 @@ def float_tensors(tree: Any, path: Path) -> dict[str, FloatArray]:
         floats = {name: value for name, value in leaves.items() if value.dtype.kind == "f" or value.dtype == np.uint16}
         made = 4 * sum(value.size for value in floats.values())
         if made > _SPARE_BYTES + 8 * path.stat().st_size:  # tensors may share their numbers, or repeat them
-            raise DamageError(f"its tensors would take {made >> 20} MB, many times the file")
+            raise DamageError(f"its tensors would take {made >> 20} MiB, many times the file")
         if floats:
             return {name: _to_float32(value) for name, value in floats.items()}
     raise AssetError(f"{path}: holds no tensors")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gerund.errors import UsageError
+from gerund.reading import DamageError, parse_json
 from gerund.text.actions.entries import Listed, Pairs, from_tree
 from gerund.text.actions.tables import from_table
 from gerund.text.actions.typed import read_lines
@@ -71,20 +72,20 @@ def read_json(text: str, place: str, *, lines: bool = False) -> Any:
         except json.JSONDecodeError as error:
             if not (text.lstrip().startswith("{") and error.msg == "Extra data"):
                 raise UsageError(f"{place}: begins like JSON but is not valid: {error}") from error
-        except (ValueError, RecursionError) as error:
+        except DamageError as error:
             raise UsageError(f"{place}: cannot be read as JSON; {error}") from error
     found = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
                 found.append(_loads(line))
-            except (ValueError, RecursionError) as error:
+            except ValueError as error:
                 raise UsageError(f"{place}, line {number}: expected JSON on each line; {error}") from error
     return found
 
 
 def _loads(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=Pairs)
+    return parse_json(text, object_pairs_hook=Pairs)
 
 
 def _read_yaml(text: str, place: str) -> Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from gerund.errors import UsageError
-from gerund.text.classes import ClassSpace, to_words
-from gerund.text.descriptions.builtin import built_in
+from gerund.text.classes import ClassSpace
+from gerund.text.descriptions.lookup import defined_name, texts_from
 from gerund.text.descriptions.readers import read_descriptions
 from gerund.text.descriptions.schema import Descriptions
+from gerund.text.names import to_words
 
 CHOICES = ("name", "templates", "descriptions")
 
@@ -35,12 +36,6 @@ def with_definitions(classes: ClassSpace, known: Descriptions | None = None) -> 
         for name, given in zip(classes.names, classes.texts, strict=True)
     )
     return ClassSpace(classes.names, texts)
-
-
-def defined_name(name: str, known: Descriptions | None = None) -> str | None:
-    """An action's name with its definition, ``"name: definition"``; None where it has none."""
-    found = (known or built_in()).of(name, "definition")
-    return f"{name}: {found[0]}" if found else None
 
 
 def choose_texts(classes: ClassSpace, which: str) -> ClassSpace:
@@ -71,23 +66,5 @@ def choose_texts(classes: ClassSpace, which: str) -> ClassSpace:
         return ClassSpace(classes.names, with_definitions(ClassSpace(classes.names)).texts, as_given=True)
     if not Path(which).is_file():
         raise UsageError(f"--texts {which}: no such file; give one, or {', '.join(CHOICES)}")
-    return texts_from(classes, read_descriptions(Path(which)), f"--texts {which}")
-
-
-def texts_from(classes: ClassSpace, known: Descriptions, place: str) -> ClassSpace:
-    """The same classes with the texts that descriptions have of them; see `choose_texts`.
-
-    Raises:
-        UsageError: they describe none of the classes.
-    """
-    if not len(known):
-        raise UsageError(f"{place}: the file describes nothing")
-    texts = tuple(_of_file(name, known) for name in classes.names)
-    if not any(texts):
-        raise UsageError(f"{place}: it describes none of the {len(classes)} actions, such as {classes.names[0]}")
-    return ClassSpace(classes.names, tuple(of or (name,) for name, of in zip(classes.names, texts, strict=True)), True)
-
-
-def _of_file(name: str, known: Descriptions) -> tuple[str, ...]:
-    defined = defined_name(name, known)
-    return (defined,) if defined else tuple(f"{name}: {text}" for text in known.of(name) if text)
+    texts = texts_from(classes.names, read_descriptions(Path(which)), f"--texts {which}")
+    return ClassSpace(classes.names, texts, as_given=True)

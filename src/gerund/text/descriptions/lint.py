@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from gerund.text.classes import to_words
 from gerund.text.descriptions.schema import Descriptions, Text, key_of
+from gerund.text.names import to_words
 from gerund.text.similar import same_names, stem
 
 RULES = {

@@ -18,7 +18,7 @@ from typing import Any
 from gerund.errors import UsageError
 from gerund.printing import printable_json
 from gerund.reading import parse_json
-from gerund.text.classes import to_words
+from gerund.text.names import to_words
 from gerund.text.similar import stem
 from gerund.writing import write_text
 

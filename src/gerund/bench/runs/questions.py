@@ -1,4 +1,4 @@
-"""Answers of a method as it gives them, refused where they are no answers."""
+"""Questions put to a method, and its answers, refused where they are none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.methods.base import Localizer, Recognizer
-from gerund.methods.catalog import errors_of
+from gerund.methods.failures import errors_of
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, Segments, Track
 

@@ -193,6 +193,7 @@ def test_a_still_picture_says_so_in_python(model):
         assert answer.note in repr(answer) and answer.note in answer._repr_html_()
     longer = model.classify(PICTURES, ACTIONS, fps=8)
     assert longer.note is None and "None" not in repr(longer) + longer._repr_html_()
+    assert model.classify(model.encode(PICTURES, fps=8), ACTIONS).note is None  # a track does not say how many frames
     assert repr(model) == "Model('colour-stub')"
 
 

@@ -416,8 +416,9 @@ def load(
     if threads < 0:
         raise UsageError(f"threads must not be negative, got {threads}; 0 takes every core")
     choose(engine, precision, device)
+    workers = Workers(limits)
     encoder = _load_encoder(os.fspath(model), threads, engine, precision, device, progress)
-    return Model(encoder, workers=Workers(limits))
+    return Model(encoder, workers=workers)
 
 
 def _load_encoder(

@@ -33,11 +33,11 @@ class Workers:
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
+        self._closed = False
+        self._begin()
         if not isinstance(limits, Limits | None):
             raise UsageError(f"limits are gerund.Limits(...), or None for those by default; got {kind_of(limits)}")
         self.limits = limits or Limits()
-        self._closed = False
-        self._begin()
 
     def _begin(self) -> None:
         self._owner = os.getpid()

@@ -12,6 +12,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
+from gerund.encoders.weights import checkpoint
 from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.errors import AssetError
 
@@ -60,6 +61,17 @@ def test_modules_may_be_nested_to_a_depth(tmp_path):
     assert list(read_checkpoint(tmp_path / "64.pt").tensors) == ["m." * 64 + "w"]
     with pytest.raises(AssetError, match="nested deeper than 64 levels"):
         read_checkpoint(tmp_path / "65.pt")
+
+
+def test_names_are_counted_through_all_parts(tmp_path, monkeypatch):
+    """As many names as are allowed are read, those of shared parts each time they are met; one more is refused."""
+    shared = {"w": torch.ones(1), "b": torch.ones(1)}
+    torch.save({"a": shared, "b": shared}, tmp_path / "a.pt")
+    monkeypatch.setattr(checkpoint, "_MOST_ENTRIES", 6)
+    assert set(read_checkpoint(tmp_path / "a.pt").tensors) == {"a.w", "a.b", "b.w", "b.b"}
+    monkeypatch.setattr(checkpoint, "_MOST_ENTRIES", 5)
+    with pytest.raises(AssetError, match="more names, or longer ones, than any model has"):
+        read_checkpoint(tmp_path / "a.pt")
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "weights", "model_state_dict"])

@@ -165,6 +165,17 @@ def test_order_of_classes_does_not_matter():
     assert [(s.action, s.start_s, s.end_s) for s in plain] == [(s.action, s.start_s, s.end_s) for s in turned]
 
 
+def test_scores_grow_with_the_scale():
+    """Twice the factor gives twice the logits and scores; where none is named it is CLIP's, 100."""
+    vectors, spans_s, texts = recipe()
+    named, usual, twice = (
+        contrast_segments(vectors, spans_s, texts[:1], ["0"], **given)
+        for given in ({"scale": 100.0}, {}, {"scale": 200})
+    )
+    assert len(named) > 0 and list(named) == list(usual)
+    assert [item.score for item in twice] == pytest.approx([2 * item.score for item in usual])
+
+
 def test_length_of_vectors_does_not_matter():
     """Embeddings and texts may have any norm."""
     vectors, spans_s, texts = recipe()

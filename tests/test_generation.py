@@ -334,13 +334,16 @@ def test_a_reply_cut_at_the_limit_is_never_used(server, tmp_path):
         fails(500, "oops"),
         fails(503, {"error": {"message": "loading"}}),
         fails(429, "slow down", Retry_After="0"),
+        fails(408, "timed out"),
+        fails(409, "busy"),
+        fails(425, "too early"),
         fails(200, "<html>"),
         fails(200, {"error": {"message": "upstream"}}),
         fails(200, {"choices": []}),
         drops,
         breaks_off,
     ],
-    ids=["500", "503", "429", "no JSON", "error in 200", "no choice", "drops", "breaks off"],
+    ids=["500", "503", "429", "408", "409", "425", "no JSON", "error in 200", "no choice", "drops", "breaks off"],
 )
 def test_passing_trouble_passes(server, tmp_path, trouble):
     """What may be better the next time is tried again, and nothing is lost or doubled."""
@@ -446,11 +449,14 @@ def test_the_server_says_when_to_come_back(server):
     client, waits = recorded(server)
     client.ask([{"role": "user", "content": "Action: waving"}], {})
     assert waits == [7.0]
-    server.plans["waving"].append(fails(429, "come back in an hour", Retry_After="3600"))
-    with pytest.raises(ModelError, match="left alone for 3600 s") as caught:
+    server.plans["waving"].append(fails(429, "two minutes", Retry_After="120"))
+    client.ask([{"role": "user", "content": "Action: waving"}], {})
+    assert waits == [7.0, 120.0]
+    server.plans["waving"].append(fails(429, "more than two minutes", Retry_After="121"))
+    with pytest.raises(ModelError, match="left alone for 121 s") as caught:
         client.ask([{"role": "user", "content": "Action: waving"}], {})
     assert caught.value.hopeless
-    assert waits == [7.0]
+    assert waits == [7.0, 120.0]
 
 
 @given(st.floats(1, 600), st.lists(st.one_of(st.just("turn"), st.floats(0, 5)), max_size=30))

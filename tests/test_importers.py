@@ -350,6 +350,12 @@ def test_objects_there_and_back(tmp_path):
         stack_objects({"a": [1], "b": [1, 2]}, "ab")
 
 
+def test_equally_good_objects_may_stand_in_any_order(tmp_path):
+    """Equal scores are in order both ways, as in the many that are 0 after rounding."""
+    (tmp_path / "objects.json").write_text('{"a": [[3, 1, 2], [0.5, 0.0, 0.0]]}')
+    assert list(read_objects(tmp_path / "objects.json")["a"]) == [3, 1, 2]
+
+
 @pytest.mark.parametrize(
     "text",
     [

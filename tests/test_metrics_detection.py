@@ -267,6 +267,9 @@ def test_opentad_drops_repeated_and_empty_annotations():
     """Two ends within 1 ms repeat a label of a video; other labels, 2 ms and other videos do not."""
     kept = [("v", 0, 1, "a"), ("v", 0.002, 1, "a"), ("v", 0, 1, "b"), ("w", 0, 1, "a")]
     truth = Annotations.of([*kept, ("v", 0.0005, 1.0005, "a"), ("v", 7, 7, "a")])
+    exactly = Annotations.of([("u", 0, 1, "a"), ("u", 0.001, 1, "a"), ("t", 0, 0.001, "a"), ("t", 0, 0.002, "a")])
+    dropped = mean_average_precision(exactly, Detections.of([]), (0.5,), variant="opentad").dropped
+    assert dropped["repeated annotations"] == 2, "a difference of exactly 1 ms is none"
     found = Detections.of([("v", 0, 1, "a", 1), ("v", 0, 1, "c", 1), ("v", 7, 7, "a", 0)])
     scores = mean_average_precision(truth, found, (0.5,), variant="opentad")
     assert scores.ap.tolist() == [[1 / 3, 0]]
@@ -310,7 +313,7 @@ def test_only_some_classes():
         mean_average_precision(truth, found, (0.5,), classes=("c",))
 
 
-@pytest.mark.parametrize("tious", [(), (0.0,), (1.1,), (math.nan,)])
+@pytest.mark.parametrize("tious", [(), (0.0,), (1.1,), (2.0,), (0.5, 1.5), (math.nan,)])
 def test_thresholds_that_mean_nothing(tious):
     """None, 0, above 1 and NaN are refused by both measures."""
     with pytest.raises(UsageError, match="thresholds"):

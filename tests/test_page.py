@@ -84,6 +84,23 @@ def test_a_preview_is_small_and_even(tmp_path):
         assert sum(1 for _ in container.decode(stream)) == 6
 
 
+def test_a_preview_has_the_last_line_too(tmp_path):
+    """A white line at the lower edge of a small black video is white in its preview, and as wide."""
+    source = tmp_path / "line.mp4"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=5, options={"qp": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv444p"
+        picture = np.zeros((48, 64, 3), np.uint8)
+        picture[-4:] = 255
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    with av.open(io.BytesIO(encode_preview(Video(source)))) as container:
+        seen = next(container.decode(video=0)).to_ndarray(format="gray").astype(float)
+    assert seen.shape == (48, 64)
+    assert np.abs(seen - picture[..., 0]).mean() < 4, "nothing was cut and stretched"
+
+
 def test_a_page_that_cannot_be_written_leaves_nothing(tmp_path):
     """An error while writing leaves neither a page nor a piece of one."""
     with pytest.raises(OSError, match="nothere"):

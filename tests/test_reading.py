@@ -31,6 +31,7 @@ from gerund.features.store import FeatureStore, Kind
 from gerund.reading import (
     MOST_JSON_DEPTH,
     DamageError,
+    Members,
     PickledError,
     open_arrays,
     open_members,
@@ -42,6 +43,17 @@ from gerund.text.descriptions.readers import read_descriptions
 from gerund.types import Track
 
 MB = 1 << 20
+
+
+def test_folders_are_no_members():
+    """An archive that lists its folders holds the same files as one that does not."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.mkdir("a")
+        archive.writestr("a/x", b"1")
+        archive.writestr("y", b"2")
+    with zipfile.ZipFile(buffer) as archive:
+        assert Members(archive, len(buffer.getvalue())).names == ["a/x", "y"]
 
 
 @contextmanager

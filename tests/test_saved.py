@@ -33,6 +33,15 @@ def fitted(request):
     return METHODS[request.param].fit(WORLD.train, ClassSpace(WORLD.seen.names + WORLD.unseen.names[:3]))
 
 
+def test_a_huge_description_is_not_read(tmp_path):
+    """Settings of more than 1 MiB are no method's; the file is refused by its size."""
+    save(METHODS["eszsl"].fit(WORLD.train, WORLD.seen), tmp_path)
+    with (tmp_path / "method.json").open("ab") as file:
+        file.write(b" " * 2**20)
+    with pytest.raises(GerundError, match="larger than 1 MiB"):
+        load(tmp_path, texts=WORLD.texts)
+
+
 def test_a_loaded_method_answers_as_the_saved_one(fitted, tmp_path):
     """The same scores to the last bit, for known and new classes, from the same settings."""
     save(fitted, tmp_path / "deep" / "folder")

@@ -27,8 +27,8 @@ class Limits:
         UsageError: a bound is not above 0.
 
     Example:
-        >>> Limits(cpu_s=10, cpu_s_per_mb=2).video_cpu_s(3_000_000)
-        16.0
+        >>> Limits(cpu_s=10, cpu_s_per_mb=2).video_cpu_s(3_000_000), Limits().video_cpu_s(2_000_000)
+        (16.0, 120.0)
     """
 
     pixels: int = 2**26

@@ -172,7 +172,7 @@ def test_closing_leaves_open_what_another_thread_still_uses():
 def test_a_worker_that_ended_while_it_had_nothing_to_do_costs_no_video(videos):
     """A worker that is killed before its first question is replaced, and the video is answered."""
     with Workers() as workers:
-        workers.warm_up()
+        workers.give_back(workers.take())
         (idle,) = workers._idle
         idle._process.kill()
         idle._process.wait()

@@ -346,17 +346,17 @@ def test_results_are_ones_own(engine):
 
 
 @every_engine
-def test_threads_get_their_own_results(engine, tiny_i3d):
+def test_threads_get_their_own_results(engine, tiny_bert):
     """Several threads that run one engine at once each get what it gives for their own input."""
-    graph, (clip,) = tiny_i3d
+    graph, inputs = tiny_bert
     run = make(graph, engine)
-    clips = [clip[:1] // (turn + 1) for turn in range(3)]
-    expected, met = [run(mine) for mine in clips], []
+    texts = [tuple(x[row : row + 1] for x in inputs) for row in range(3)]
+    expected, met = [run(*mine) for mine in texts], []
 
     def ask(place):
-        for _ in range(4):
+        for _ in range(40):
             try:
-                met.append(bool(np.allclose(run(clips[place]), expected[place], atol=1e-4)))
+                met.append(bool(np.allclose(run(*texts[place]), expected[place], atol=1e-4)))
             except Exception as error:
                 met.append(error)
 
@@ -366,7 +366,7 @@ def test_threads_get_their_own_results(engine, tiny_i3d):
     for thread in threads:
         thread.join()
     assert not np.allclose(expected[0], expected[1], atol=1e-3)
-    assert met == [True] * 12
+    assert met == [True] * 120
 
 
 def test_torch_settings_are_put_back(tiny_bert):

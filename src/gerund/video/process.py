@@ -91,11 +91,6 @@ class Process:
         assert self._process.stdin and self._process.stdout
         self._channel = Channel(self._process.stdout.fileno(), self._process.stdin.fileno())
 
-    @property
-    def is_alive(self) -> bool:
-        """False once it has ended, for whatever reason."""
-        return self._process.poll() is None
-
     def index(self, path: Path) -> Index:
         """Opens a video and finds out where its frames are.
 

@@ -103,12 +103,8 @@ class Workers:
         with self._lock:
             if self._closed:
                 raise UsageError("these workers were closed; make new ones")
-            while self._idle and not fresh:
-                process = self._idle.pop()
-                if process.is_alive:
-                    return process
-                self._all.discard(process)
-                process.end()
+            if self._idle and not fresh:
+                return self._idle.pop()
             process = Process(self.limits)
             self._all.add(process)
             return process

@@ -8,6 +8,7 @@ from importlib import import_module
 import pytest
 
 from gerund.errors import UsageError
+from gerund.methods import rows
 from gerund.methods.catalog import METHODS, find_method
 
 LEARNER = {
@@ -68,3 +69,12 @@ def test_a_method_is_found_by_name_or_in_a_file(tmp_path):
         find_method("eszls")
     with pytest.raises(UsageError, match=r"no method 'qqq'\. There are similarity"):
         find_method("qqq")
+
+
+def test_learners_of_rows_have_the_settings_of_the_published_figures():
+    """`i3d-eszsl`, `i3d-gcn` and `i3d-devise` are what `benchmarks/rows.py` measured, under these settings."""
+    assert rows.SETTINGS == {
+        "eszsl": {"alpha": 1.0, "gamma": 0.0},
+        "gcn": {"hidden": (512,), "neighbours": 5, "epochs": 200},
+        "devise": {"lr": 0.001, "epochs": 300},
+    }

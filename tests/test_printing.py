@@ -11,11 +11,13 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.text import Text
 
 from gerund.batch import errors_to_exit
 from gerund.bench.datasets.lists import read_table
 from gerund.errors import AssetError, UsageError
 from gerund.printing import cell, echo, printable, printable_json, printable_lines, uncell
+from gerund.terminal import Watcher
 from gerund.text.descriptions import Descriptions
 from stub import write_colours
 
@@ -24,6 +26,17 @@ STEERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud8
 
 
 STEERING = {"Cc", "Cs", "Zl", "Zp", "Cn", "Co"}
+
+
+def test_a_download_is_shown_by_its_name_and_size():
+    """The bar of a file has its name without markup, how much of it is here, and its size; a whole one has none."""
+    watcher = Watcher(quiet=True)
+    watcher.download("a[bold]b\x1b", 500_000, 2_000_000)
+    (bar,) = watcher._bars.tasks
+    assert Text.from_markup(bar.description).plain == "fetching a[bold]b?"
+    assert (bar.completed, bar.total, bar.fields["unit"]) == (500_000, 2_000_000, "2 MB")
+    watcher.download("a[bold]b\x1b", 2_000_000, 2_000_000)
+    assert watcher._bars.tasks == []
 
 
 @given(st.text())

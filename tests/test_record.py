@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+import gerund.record
 from gerund.errors import OutputError, UsageError
 from gerund.record import SCHEMA, Record, encode, settings_id
 
@@ -251,6 +252,23 @@ def test_a_number_that_is_none_is_not_written(tmp_path, opened):
         with pytest.raises(ValueError, match="not JSON compliant"):
             record.append(line("a", "A", value=value))
     assert (tmp_path / "r").read_bytes() == b""
+
+
+def test_a_record_that_was_just_replaced_is_read_anew(tmp_path, opened, monkeypatch):
+    """Whoever opened the file before another process put a new one in its place holds and reads the new one."""
+    path = written(tmp_path / "r", line("a", "A"))
+    original, calls = gerund.record._is_held, []
+
+    def replaced_meanwhile(file):
+        if not calls:
+            os.replace(written(tmp_path / "new", line("b", "B")), path)
+        calls.append(file)
+        return original(file)
+
+    monkeypatch.setattr(gerund.record, "_is_held", replaced_meanwhile)
+    found = opened(path)
+    assert found.find("b", "B", "s")["video"] == "b" and found.find("a", "A", "s") is None
+    assert len(calls) == 2 and calls[0].closed
 
 
 def test_two_processes_do_not_write_one_record(tmp_path, opened):

@@ -1,6 +1,6 @@
 """What passes between gerund and the processes that decode: small JSON fields, and bytes behind them.
 
-Nothing is pickled: a decoder that a hostile file has taken over can send wrong pictures, and no code.
+Nothing is pickled: what a decoder sends is read as data, also where a hostile file has confused it.
 """
 
 from __future__ import annotations

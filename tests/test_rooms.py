@@ -22,7 +22,7 @@ FLOORS = [
     ["features"],
     ["methods"],
     ["bench"],
-    ["asking"],
+    ["asking", "loading"],
     ["api"],
     ["drawing", "terminal", "page"],
     ["sinks"],

@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 
 from gerund.answers import ActionScore, Classification, Location
 from gerund.asking import Askable, Encoded, Rate, as_sources, encode_all, several
-from gerund.assets import MODELS, Progress, find_asset, hub_folder, verified
+from gerund.assets import Progress
 from gerund.encoders.base import Encoder
-from gerund.encoders.conse import ConseEncoder
-from gerund.encoders.contrastive import ContrastiveEncoder
 from gerund.encoders.engines import Device, EngineName, Precision, choose
 from gerund.errors import UnreadableWarning, UsageError, VideoError
 from gerund.features import FrameProgress
+from gerund.loading import load_encoder
 from gerund.methods import Contrast, Localizer, Similarity, UniformWindows, WholeVideo
-from gerund.methods.rows import ROW_MODELS, RowEncoder
 from gerund.text.classes import Actions, ClassSpace
 from gerund.types import Segments, Track, kind_of
 from gerund.video.limits import Limits
@@ -417,36 +414,5 @@ def load(
         raise UsageError(f"threads must not be negative, got {threads}; 0 takes every core")
     choose(engine, precision, device)
     workers = Workers(limits)
-    encoder = _load_encoder(os.fspath(model), threads, engine, precision, device, progress)
+    encoder = load_encoder(os.fspath(model), threads, engine, precision, device, progress)
     return Model(encoder, workers=workers)
-
-
-def _load_encoder(
-    model: str, threads: int, engine: EngineName, precision: Precision, device: Device, progress: Progress | None
-) -> Encoder:
-    card = next((card for card in MODELS if card.name == model), None)
-    if model in ROW_MODELS:
-        rows = ROW_MODELS[model]
-        return RowEncoder(rows, threads=threads, engine=engine, precision=precision, device=device, progress=progress)
-    if card and not card.repository:
-        plain = model == "i3d-minilm-plain"
-        return ConseEncoder(
-            plain=plain, threads=threads, engine=engine, precision=precision, device=device, progress=progress
-        )
-    tokenizer = None
-    if card:
-        folder = hub_folder(card.repository, file=card.file) / card.file
-        tokenizer = next((verified(find_asset(name), progress=progress) for name in card.assets), None)
-    elif Path(model).exists():
-        folder = Path(model)
-        if folder.suffix == ".pt":
-            tokenizer = verified(find_asset("clip-vocabulary"), progress=progress)
-    elif model.count("/") == 1 and not model.startswith((".", "/")):
-        folder = hub_folder(model)
-    else:
-        names = ", ".join(card.name for card in MODELS)
-        raise UsageError(f"no model {model!r}; give one of {names}, a folder, or a hub name such as 'owner/name'")
-    name = card.name if card else model
-    return ContrastiveEncoder(
-        folder, name=name, tokenizer=tokenizer, engine=engine, precision=precision, device=device, threads=threads
-    )

@@ -142,7 +142,7 @@ def batch(paths: list[str], *, quiet: bool) -> Iterator[Batch]:
             run.say("stopped; what was finished is kept")
             raise typer.Exit(130)
         if isinstance(stopped, OutputError):
-            run.say("stopped; what was finished is kept, and the same command goes on from there (with --json FILE)")
+            run.say("stopped; what was finished is kept: make room, and give the same command again")
         if stopped is not None:
             raise stopped
         if run.failed:

@@ -71,3 +71,15 @@ def write_colours(path, colours, fps=8):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+class Rounded:
+    """A video of 20 frames a second whose times are a little less than they should be, as after rounding."""
+
+    num_frames, duration_s = 40, 2.0
+
+    def __init__(self, less_s):
+        self.times_s = np.arange(40) / 20 - less_s
+
+    def frames_at(self, times_s):
+        return np.searchsorted(self.times_s, times_s, side="right") - 1

@@ -18,7 +18,7 @@ from gerund.errors import AssetError, UsageError
 from gerund.text.classes import ClassSpace
 from gerund.text.descriptions.choosing import TEMPLATES
 from gerund.types import Track
-from stub import write_colours
+from stub import Rounded, write_colours
 
 torch = pytest.importorskip("torch", reason="torch is the oracle here; install gerund[torch] and transformers")
 transformers = pytest.importorskip("transformers", reason="transformers is the oracle here; install it")
@@ -289,18 +289,6 @@ def test_frames_are_sampled(clip, tmp_path):
     np.testing.assert_allclose(track.spans_s, [[k / 4, (k + 1) / 4] for k in range(12)], atol=1e-6)
     alone = encoder.encode_pictures(encoder.prepare(video.read(times_s=[1.125]).frames[0])[None])
     np.testing.assert_allclose(track.vectors[4], alone[0], atol=1e-6)
-
-
-class Rounded:
-    """A video of 20 frames a second whose times are a little less than they should be, as after rounding."""
-
-    num_frames, duration_s = 40, 2.0
-
-    def __init__(self, less_s):
-        self.times_s = np.arange(40) / 20 - less_s
-
-    def frames_at(self, times_s):
-        return np.searchsorted(self.times_s, times_s, side="right") - 1
 
 
 @pytest.mark.parametrize(("less_s", "first"), [(0.0, 5), (5e-7, 5), (2e-6, 6)])

@@ -20,7 +20,7 @@ from gerund.video import Video
 from gerund.video.sampling import segment_centres
 from gerund.video.workers import Reading
 from painted import RECIPES, read_paint
-from stub import ColourEncoder, write_colours
+from stub import ColourEncoder, Rounded, write_colours
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "clips"
 SHORT = [
@@ -267,18 +267,6 @@ def test_the_chunks_of_gap():
     windows = Sampling(stride=8).windows(Long())
     assert [window.frames.tolist() for window in windows] == [[4], [12]]
     assert [window.spans.tolist() for window in windows] == [[[0, 8]], [[8, 16]]]
-
-
-class Rounded:
-    """A video of 20 frames a second whose times are a little less than they should be, as after rounding."""
-
-    num_frames, duration_s = 40, 2.0
-
-    def __init__(self, less_s):
-        self.times_s = np.arange(40) / 20 - less_s
-
-    def frames_at(self, times_s):
-        return np.searchsorted(self.times_s, times_s, side="right") - 1
 
 
 @pytest.mark.parametrize(("less_s", "first"), [(0.0, 5), (5e-7, 5), (2e-6, 6)])

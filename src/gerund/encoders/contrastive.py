@@ -35,14 +35,13 @@ from gerund.text.descriptions.lookup import defined_name
 from gerund.text.names import to_words
 from gerund.types import FloatArray, FrameArray, IntArray
 from gerund.video.memory import FrameSource
-from gerund.video.sampling import dense_times, segment_centres
+from gerund.video.sampling import TIME_SLACK_S, dense_times, segment_centres
 from gerund.video.transforms import Preparation
 
 _FRAMES = 16
 _DENSE_HZ = 4.0
 _OPENAI_MEAN, _OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _HALF = (0.5, 0.5, 0.5)
-_TIME_SLACK_S = 1e-6
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ class ContrastiveEncoder:
         if dense:
             moments_s = dense_times(video.duration_s, _DENSE_HZ)
             frames = video.frames_at(moments_s)
-            borders = np.searchsorted(video.times_s, moments_s - 0.5 / _DENSE_HZ - _TIME_SLACK_S)
+            borders = np.searchsorted(video.times_s, moments_s - 0.5 / _DENSE_HZ - TIME_SLACK_S)
         else:
             frames = segment_centres(video.num_frames, _FRAMES)
             borders = np.arange(_FRAMES) * video.num_frames // _FRAMES

@@ -13,9 +13,7 @@ from gerund.errors import UsageError
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FrameArray, IntArray
 from gerund.video.memory import FrameSource
-from gerund.video.sampling import dense_times, segment_centres
-
-_TIME_SLACK_S = 1e-6
+from gerund.video.sampling import TIME_SLACK_S, dense_times, segment_centres
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ class Sampling:
             return _single_frames((starts + ends) // 2, starts, ends)
         if self.rate_hz:
             moments_s = dense_times(video.duration_s, self.rate_hz)
-            borders = np.searchsorted(video.times_s, moments_s - 0.5 / self.rate_hz - _TIME_SLACK_S)
+            borders = np.searchsorted(video.times_s, moments_s - 0.5 / self.rate_hz - TIME_SLACK_S)
             return _covering(video.frames_at(moments_s), borders, num_frames)
         if self.frames:
             borders = np.arange(self.frames) * num_frames // self.frames

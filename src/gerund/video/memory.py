@@ -13,8 +13,8 @@ import numpy as np
 from gerund.errors import UsageError
 from gerund.types import Clip, FloatArray64, FrameArray, IntArray, kind_of, require_frames
 from gerund.video.reader import Video
+from gerund.video.sampling import frames_on_screen
 
-_TIME_SLACK_S = 1e-6
 _UNKNOWN_FPS = Fraction(25)
 """Of a single frame, whose clip cannot say it; what `Video` takes for files that do not say it."""
 _FINEST_FPS = 1_001_000
@@ -139,8 +139,7 @@ class MemoryVideo:
 
     def frames_at(self, times_s: Sequence[float] | FloatArray64) -> IntArray:
         """Numbers of the frames on screen at some moments; moments outside the video give its first or last frame."""
-        found = np.searchsorted(self.times_s, np.asarray(times_s, np.float64) + _TIME_SLACK_S, side="right") - 1
-        return np.clip(found, 0, self.num_frames - 1).astype(np.int64)
+        return frames_on_screen(self.times_s, times_s)
 
     def read(
         self, indices: Sequence[int] | IntArray | None = None, *, times_s: Sequence[float] | FloatArray64 | None = None

@@ -16,6 +16,7 @@ from gerund.types import Clip, FloatArray64, FrameArray, IntArray, kind_of
 from gerund.video.index import Index
 from gerund.video.limits import Limits
 from gerund.video.naming import refusal
+from gerund.video.sampling import frames_on_screen
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -44,9 +45,6 @@ VIDEO_SUFFIXES = frozenset(
     )
 )
 """Endings by which a folder is searched; a file named outright is tried whatever its ending."""
-
-_TIME_SLACK_S = 1e-6
-"""Half of nothing on screen, but more than the rounding of a timestamp that was printed with six digits."""
 
 
 class Video:
@@ -122,8 +120,7 @@ class Video:
 
     def frames_at(self, times_s: Sequence[float] | FloatArray64) -> IntArray:
         """Numbers of the frames on screen at some moments; moments outside the video give its first or last frame."""
-        found = np.searchsorted(self.times_s, np.asarray(times_s, np.float64) + _TIME_SLACK_S, side="right") - 1
-        return np.clip(found, 0, self.num_frames - 1).astype(np.int64)
+        return frames_on_screen(self.times_s, times_s)
 
     def read(
         self, indices: Sequence[int] | IntArray | None = None, *, times_s: Sequence[float] | FloatArray64 | None = None

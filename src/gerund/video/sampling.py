@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gerund.errors import UsageError
 from gerund.types import FloatArray64, IntArray
+
+TIME_SLACK_S = 1e-6
+"""Half of nothing on screen, but more than the rounding of a timestamp that was printed with six digits."""
+
+
+def frames_on_screen(shown_s: FloatArray64, moments_s: Sequence[float] | FloatArray64) -> IntArray:
+    """Numbers of the frames on screen at some moments; moments outside the video give its first or last frame.
+
+    Args:
+        shown_s: when each frame is first shown, ascending ``[N]``, at least one.
+        moments_s: in any order ``[M]``.
+
+    Returns:
+        Frame numbers ``[M]``, each in ``[0, N)``.
+
+    Example:
+        >>> frames_on_screen(np.array([0.0, 0.5, 1.0]), [-1.0, 0.6, 0.9999999, 7.0]).tolist()
+        [0, 1, 2, 2]
+    """
+    found = np.searchsorted(shown_s, np.asarray(moments_s, np.float64) + TIME_SLACK_S, side="right") - 1
+    return np.clip(found, 0, len(shown_s) - 1).astype(np.int64)
 
 
 def segment_centres(num_frames: int, count: int) -> IntArray:

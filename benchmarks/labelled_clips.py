@@ -14,7 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import gerund
-from gerund.methods.contrast import overlap
+from gerund.methods.localizers.contrast import overlap
 from gerund.text.classes import to_words
 
 VOCABULARIES = {

@@ -27,7 +27,7 @@ from gerund.encoders.base import unit
 from gerund.encoders.conse import ConseEncoder, carry
 from gerund.encoders.networks import i3d
 from gerund.encoders.table import VectorTable
-from gerund.methods.rows import SETTINGS, RowMap
+from gerund.methods.recognizers.rows import SETTINGS, RowMap
 from gerund.text.classes import ClassSpace, read_vocabulary
 from gerund.text.descriptions import with_definitions
 

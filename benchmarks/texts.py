@@ -27,8 +27,8 @@ from gerund.encoders.base import unit
 from gerund.encoders.conse import carry
 from gerund.examples import Inputs
 from gerund.features import extract_many
-from gerund.methods.similarity import Similarity
-from gerund.methods.tear import Tear
+from gerund.methods.recognizers.similarity import Similarity
+from gerund.methods.recognizers.tear import Tear
 from gerund.text.classes import ClassSpace, read_vocabulary, to_words
 from gerund.text.descriptions import choose_texts
 from gerund.video import Video

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gerund.encoders.base import unit
-from gerund.methods.baselines import UniformWindows, WholeVideo
+from gerund.methods.localizers.baselines import UniformWindows, WholeVideo
 from gerund.text.classes import ClassSpace
 from gerund.types import Track
 from stub import ColourEncoder

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
-from gerund.methods.bilinear import LOSSES, Bilinear, ale_loss, devise_loss, hinges, sje_loss
+from gerund.methods.recognizers.bilinear import LOSSES, Bilinear, ale_loss, devise_loss, hinges, sje_loss
 from gerund.text.classes import ClassSpace
 from hidden_map import hidden_map, shuffled
 

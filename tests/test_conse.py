@@ -19,7 +19,7 @@ from gerund.encoders.base import unit
 from gerund.encoders.conse import ConseEncoder, carry
 from gerund.encoders.engines import Setup
 from gerund.features import extract
-from gerund.methods.contrast import overlap
+from gerund.methods.localizers.contrast import overlap
 from gerund.types import Segment
 from gerund.video.sampling import spread_windows
 
@@ -159,7 +159,7 @@ def test_the_fingerprint_covers_the_texts_of_the_labels(without_weights):
 def test_the_scale_is_the_one_that_was_measured():
     """Probabilities are the softmax of 15 times the score: the best likelihood in benchmarks/README.md."""
     assert ConseEncoder.logit_scale == 15.0
-    from gerund.methods.rows import RowEncoder
+    from gerund.methods.recognizers.rows import RowEncoder
 
     assert RowEncoder.logit_scale == 40.0
 

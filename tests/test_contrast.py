@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gerund.methods.contrast import (
+from gerund.methods.localizers.contrast import (
     contrast_segments,
     outer_inner_contrast,
     overlap,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gerund.errors import UsageError
-from gerund.methods.dem import Dem, squared_distances, visual_prototypes
+from gerund.methods.recognizers.dem import Dem, squared_distances, visual_prototypes
 from hidden_map import hidden_map, shuffled
 
 torch = pytest.importorskip("torch")

@@ -16,8 +16,7 @@ pytest.importorskip("transformers", reason="Elaborate reads texts with a BERT of
 from gerund.encoders.networks.bert import Bert  # noqa: E402
 from gerund.errors import AssetError, UsageError  # noqa: E402
 from gerund.examples import Examples, Inputs  # noqa: E402
-from gerund.methods.elaborate import Elaborate  # noqa: E402
-from gerund.methods.layers import (  # noqa: E402
+from gerund.methods.recognizers.elaborate.layers import (  # noqa: E402
     BertBackbone,
     ElaborateNetwork,
     SharedText,
@@ -29,14 +28,15 @@ from gerund.methods.layers import (  # noqa: E402
     concept_weights,
     device_of,
 )
-from gerund.methods.rehearsal import (  # noqa: E402
+from gerund.methods.recognizers.elaborate.method import Elaborate  # noqa: E402
+from gerund.methods.recognizers.elaborate.rehearsal import (  # noqa: E402
     ObjectTexts,
     class_loss,
     rehearsal_loss,
     shared_concepts,
     stream_scores,
 )
-from gerund.methods.saved import load, save  # noqa: E402
+from gerund.methods.training.saved import load, save  # noqa: E402
 from gerund.text.classes import ClassSpace  # noqa: E402
 from gerund.text.objects import Concepts  # noqa: E402
 from gerund.types import Track  # noqa: E402
@@ -659,7 +659,7 @@ def test_bert_decays_on_its_own_terms(bert, monkeypatch):
         asked.update(settings, names=dict(network.named_parameters()))
         raise Killed
 
-    monkeypatch.setattr("gerund.methods.elaborate.fit_network", note)
+    monkeypatch.setattr("gerund.methods.recognizers.elaborate.method.fit_network", note)
     with pytest.raises(Killed):
         Elaborate.paper("full", **{**QUICK, "bert": bert}).fit(seen, classes)
     assert (asked["weight_decay"], asked["groups"]["text.backbone"].weight_decay) == (1e-4, 0.0)

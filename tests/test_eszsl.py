@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
-from gerund.methods import eszsl
-from gerund.methods.eszsl import Eszsl, closed_form, sufficient_statistics
+from gerund.methods.recognizers import eszsl
+from gerund.methods.recognizers.eszsl import Eszsl, closed_form, sufficient_statistics
 from gerund.text.classes import ClassSpace
 from gerund.types import Track
 from hidden_map import hidden_map, shuffled

@@ -18,15 +18,15 @@ import numpy as np
 import pytest
 
 from gerund.errors import GerundError, UsageError
-from gerund.methods.schedule import Schedule
+from gerund.methods.training.schedule import Schedule
 
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402  only where PyTorch is installed
 
-from gerund.methods import run_folder  # noqa: E402
-from gerund.methods.fitting import Group, fit_network, learned, load_learned  # noqa: E402
-from gerund.methods.processes import find_device  # noqa: E402
+from gerund.methods.training import run_folder  # noqa: E402
+from gerund.methods.training.fitting import Group, fit_network, learned, load_learned  # noqa: E402
+from gerund.methods.training.processes import find_device  # noqa: E402
 
 N, D, E = 23, 6, 3
 PAPER = Schedule(1e-4, warmup_steps=1700, period_steps=17_000, batch=128)

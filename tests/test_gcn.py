@@ -11,7 +11,7 @@ import pytest
 from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
-from gerund.methods.gcn import Gcn, graph_layer, knn_graph, run_layers
+from gerund.methods.recognizers.gcn import Gcn, graph_layer, knn_graph, run_layers
 from gerund.text.classes import ClassSpace
 from hidden_map import hidden_map, shuffled
 

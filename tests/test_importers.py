@@ -17,7 +17,7 @@ from gerund.cli import app
 from gerund.encoders.objects import rank_objects
 from gerund.errors import AssetError, GerundError, UsageError
 from gerund.examples import Inputs
-from gerund.features import FeatureError, FeatureStore, Kind, open_features
+from gerund.features import FeatureError, FeatureStore, TrackKind, open_features
 from gerund.features.arrays import read_arrays, read_text_features
 from gerund.features.importers import read_objects, stack_objects, write_objects
 from gerund.features.timing import Clock, spans_from_times
@@ -323,7 +323,7 @@ def test_imported_fingerprints_are_nobody_else_s(tmp_path):
 
 def test_a_store_opens_through_the_same_door(tmp_path):
     """Without a layout the folder is a store, with its own choice and check."""
-    store = FeatureStore.create(tmp_path, Kind("clip", "1f5a", 4, "own"))
+    store = FeatureStore.create(tmp_path, TrackKind("clip", "1f5a", 4, "own"))
     store.write("a", Track(vectors(1), np.array([[0.0, 1.0]]), "1f5a"))
     assert open_features(tmp_path).ids() == ["a"]
     with pytest.raises(UsageError, match="another encoder"):

@@ -8,8 +8,8 @@ from importlib import import_module
 import pytest
 
 from gerund.errors import UsageError
-from gerund.methods import rows
 from gerund.methods.catalog import METHODS, find_method
+from gerund.methods.recognizers import rows
 
 LEARNER = {
     "epochs": 100, "batch": 128, "lr": 1e-3, "warmup_steps": 0, "period_steps": None, "weight_decay": 0.0,

@@ -27,7 +27,7 @@ from gerund.encoders.weights.legacy import MAGIC, read_legacy
 from gerund.errors import AssetError, GerundError, UsageError
 from gerund.features import FeatureError
 from gerund.features.arrays import read_arrays
-from gerund.features.store import FeatureStore, Kind
+from gerund.features.store import FeatureStore, TrackKind
 from gerund.reading import (
     MOST_JSON_DEPTH,
     DamageError,
@@ -363,7 +363,7 @@ def test_other_rooms_read_with_the_same_bounds(tmp_path):
         for reader in (read_score_tables, load_answers):
             with pytest.raises(UsageError, match=r"s\.npz"):
                 reader(bomb)
-    store = FeatureStore.create(tmp_path / "store", Kind("clip", "1f5a", 2, "own"))
+    store = FeatureStore.create(tmp_path / "store", TrackKind("clip", "1f5a", 2, "own"))
     store.write("a", Track(np.ones((1, 2), np.float32), np.array([[0.0, 0.5]]), "1f5a"))
     archive(store.file_of("a"), **{"about.npy": npy((), "<U1000000000")})
     with at_most(4 * MB), pytest.raises(FeatureError, match=r"a\.npz: damaged"):

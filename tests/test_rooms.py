@@ -94,7 +94,10 @@ def test_no_circle_of_files():
 
 
 OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf"}
-LEARNING = ("elaborate", "fitting", "layers", "processes", "rehearsal", "run_folder")
+LEARNING = (
+    *(f"recognizers/elaborate/{name}" for name in ("method", "layers", "rehearsal")),
+    *(f"training/{name}" for name in ("fitting", "processes", "run_folder")),
+)
 MAY_IMPORT = {
     "encoders/engines/torch.py": {"torch"},
     "encoders/engines/onnx.py": {"onnx"},

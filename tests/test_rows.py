@@ -17,8 +17,9 @@ from gerund.encoders.base import unit
 from gerund.encoders.engines import require
 from gerund.encoders.table import VectorTable
 from gerund.features import extract
-from gerund.methods import Contrast, Similarity, rows
-from gerund.methods.rows import ROW_MODELS, RowEncoder, RowMap
+from gerund.methods import Contrast, Similarity
+from gerund.methods.recognizers import rows
+from gerund.methods.recognizers.rows import ROW_MODELS, RowEncoder, RowMap
 from hidden_map import hidden_map
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

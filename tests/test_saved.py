@@ -9,11 +9,11 @@ import pytest
 
 from gerund.encoders.table import VectorTable
 from gerund.errors import GerundError, UsageError
-from gerund.methods.bilinear import Bilinear
-from gerund.methods.dem import Dem
-from gerund.methods.eszsl import Eszsl
-from gerund.methods.gcn import Gcn
-from gerund.methods.saved import load, save
+from gerund.methods.recognizers.bilinear import Bilinear
+from gerund.methods.recognizers.dem import Dem
+from gerund.methods.recognizers.eszsl import Eszsl
+from gerund.methods.recognizers.gcn import Gcn
+from gerund.methods.training.saved import load, save
 from gerund.text.classes import ClassSpace
 from hidden_map import hidden_map
 

@@ -21,13 +21,13 @@ from hypothesis.extra import numpy as hnp
 
 from gerund.errors import UsageError, VideoError
 from gerund.examples import Inputs
-from gerund.features import FeatureError, FeatureStore, Kind
+from gerund.features import FeatureError, FeatureStore, TrackKind
 from gerund.features import store as store_module
 from gerund.features.store import name_videos
 from gerund.types import Track
 from gerund.writing import write_bytes
 
-KIND = Kind("clip", "1f5a", 3, "own", "the encoder's own")
+KIND = TrackKind("clip", "1f5a", 3, "own", "the encoder's own")
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 FINITE_32 = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
@@ -79,13 +79,13 @@ def test_what_is_written_is_read_back_exactly(vectors, video, order, data):
 def test_a_file_is_what_the_documentation_says(store):
     """Anyone reads it with numpy alone, and nothing in it needs a pickle."""
     store.write("a", track())
-    folder = store.place / "clip-1f5a-own"
+    folder = store.path / "clip-1f5a-own"
     with np.load(folder / "a.npz", allow_pickle=False) as content:
         assert sorted(content.files) == ["about", "spans_s", "vectors"]
         assert json.loads(str(content["about"])) == {"encoder": "1f5a", "sampling": "own", "source": None}
         np.testing.assert_array_equal(content["vectors"], track().vectors)
     assert json.loads((folder / "kind.json").read_text()) == {**KIND.to_dict(), "gerund": "0.1.0"}
-    assert json.loads((store.place / "store.json").read_text())["format"] == 1
+    assert json.loads((store.path / "store.json").read_text())["format"] == 1
 
 
 def test_writing_again_replaces(store):
@@ -104,20 +104,20 @@ def test_tracks_of_another_encoder_are_refused(store):
         store.write("a", track(dim=4))
     assert store.ids() == []
     with pytest.raises(UsageError, match="vectors of 7 numbers"):
-        FeatureStore.create(store.place, Kind("clip", "1f5a", 7, "own"))
+        FeatureStore.create(store.path, TrackKind("clip", "1f5a", 7, "own"))
 
 
 def test_reading_with_another_fingerprint_is_refused(store):
     """Who expects another encoder is told which one made the features; the right one opens."""
     store.write("a", track())
     with pytest.raises(UsageError, match=r"one with fingerprint beef[\s\S]*fingerprint 1f5a"):
-        FeatureStore(store.place, fingerprint="beef")
-    assert FeatureStore(store.place, fingerprint="1f5a").ids() == ["a"]
+        FeatureStore(store.path, fingerprint="beef")
+    assert FeatureStore(store.path, fingerprint="1f5a").ids() == ["a"]
 
 
 def test_a_file_among_those_of_another_kind_is_refused(store):
     """A file that someone copied into the wrong folder is noticed when it is read."""
-    other = FeatureStore.create(store.place, Kind("clip", "beef", 3, "own"))
+    other = FeatureStore.create(store.path, TrackKind("clip", "beef", 3, "own"))
     other.write("a", track(encoder="beef"))
     other.file_of("a").rename(store.file_of("a"))
     with pytest.raises(FeatureError, match=r"a\.npz: made by an encoder with fingerprint beef"):
@@ -128,15 +128,15 @@ def test_a_file_among_those_of_another_kind_is_refused(store):
 def test_samplings_never_mix(store):
     """One encoder, two samplings, one video: two tracks, and a choice is needed."""
     store.write("a", track(1))
-    strided = FeatureStore.create(store.place, Kind("clip", "1f5a", 3, "stride8"))
+    strided = FeatureStore.create(store.path, TrackKind("clip", "1f5a", 3, "stride8"))
     assert "a" not in strided
     strided.write("a", track(2))
     with pytest.raises(UsageError, match=r"several kinds[\s\S]*sampling own[\s\S]*sampling stride8"):
-        FeatureStore(store.place)
-    assert_same(FeatureStore(store.place, sampling="own").read("a"), track(1))
-    assert_same(FeatureStore(store.place, sampling="stride8").read("a"), track(2))
+        FeatureStore(store.path)
+    assert_same(FeatureStore(store.path, sampling="own").read("a"), track(1))
+    assert_same(FeatureStore(store.path, sampling="stride8").read("a"), track(2))
     with pytest.raises(UsageError, match=r"no features of sampling rate4[\s\S]*stride8"):
-        FeatureStore(store.place, sampling="rate4")
+        FeatureStore(store.path, sampling="rate4")
     strided.file_of("a").rename(store.file_of("a"))
     with pytest.raises(FeatureError, match="sampling stride8"):
         store.read("a")
@@ -144,8 +144,8 @@ def test_samplings_never_mix(store):
 
 def test_an_encoder_is_chosen_by_name(tmp_path):
     """The name, or the last part of a hub name or path, tells encoders apart; a kind without tracks does not count."""
-    one = FeatureStore.create(tmp_path, Kind("owner/clip-b16", "1f5a", 3, "own"))
-    FeatureStore.create(tmp_path, Kind("i3d", "beef", 3, "own"))
+    one = FeatureStore.create(tmp_path, TrackKind("owner/clip-b16", "1f5a", 3, "own"))
+    FeatureStore.create(tmp_path, TrackKind("i3d", "beef", 3, "own"))
     with pytest.raises(UsageError, match="several kinds"):
         FeatureStore(tmp_path)
     one.write("a", track())
@@ -160,7 +160,7 @@ def test_an_encoder_is_chosen_by_name(tmp_path):
 def test_one_encoder_under_two_names_is_one_kind(store):
     """The fingerprint decides, not what the user called the model."""
     store.write("a", track())
-    again = FeatureStore.create(store.place, Kind("/models/clip", "1f5a", 3, "own"))
+    again = FeatureStore.create(store.path, TrackKind("/models/clip", "1f5a", 3, "own"))
     assert again.ids() == ["a"]
     assert again.kind == KIND
 
@@ -253,7 +253,7 @@ def test_many_may_fill_one_store(tmp_path):
 
 def test_thousands_of_tracks_do_not_fill_memory(tmp_path):
     """Going through 2,000 tracks of 64 kB holds a few of them, not 128 MB."""
-    store = FeatureStore.create(tmp_path, Kind("clip", "1f5a", 512, "own"))
+    store = FeatureStore.create(tmp_path, TrackKind("clip", "1f5a", 512, "own"))
     store.write("v0", track(0, count=32, dim=512))
     for number in range(1, 2000):
         os.link(store.file_of("v0"), store.file_of(f"v{number}"))
@@ -373,22 +373,22 @@ def test_only_stores_are_opened(tmp_path):
         FeatureStore.create(tmp_path / "videos" / "a.mp4", KIND)
     assert [path.name for path in (tmp_path / "videos").iterdir()] == ["a.mp4"]
     store = FeatureStore.create(tmp_path / "store", KIND)
-    (store.place / "clip-1f5a-own" / "kind.json").write_text('{"encoder": "clip"')
+    (store.path / "clip-1f5a-own" / "kind.json").write_text('{"encoder": "clip"')
     with pytest.raises(FeatureError, match=r"kind\.json: cannot be read as JSON"):
-        FeatureStore(store.place)
-    (store.place / "clip-1f5a-own" / "kind.json").write_text('{"encoder": "clip"}')
+        FeatureStore(store.path)
+    (store.path / "clip-1f5a-own" / "kind.json").write_text('{"encoder": "clip"}')
     with pytest.raises(FeatureError, match=r"kind\.json: says nothing of 'fingerprint'"):
-        FeatureStore(store.place)
-    (store.place / "store.json").write_text('{"format": 2}')
+        FeatureStore(store.path)
+    (store.path / "store.json").write_text('{"format": 2}')
     with pytest.raises(UsageError, match="layout 2"):
-        FeatureStore(store.place)
+        FeatureStore(store.path)
 
 
 @pytest.mark.parametrize("word", ["", "a/b", "../x", ".hidden", "a b"])
 def test_what_names_a_kind_must_be_a_file_name(tmp_path, word):
     """A fingerprint that a user made up cannot lead out of the store."""
     with pytest.raises(UsageError, match="cannot be part of a file name"):
-        FeatureStore.create(tmp_path, Kind("clip", word, 3, "own"))
+        FeatureStore.create(tmp_path, TrackKind("clip", word, 3, "own"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -402,5 +402,5 @@ def test_a_store_describes_itself(store):
 def test_a_store_may_be_moved(store, tmp_path):
     """Nothing in it depends on where it lies."""
     store.write("a", track())
-    Path(store.place).rename(tmp_path / "elsewhere")
+    Path(store.path).rename(tmp_path / "elsewhere")
     assert_same(FeatureStore(tmp_path / "elsewhere").read("a"), track())

@@ -10,7 +10,7 @@ import pytest
 from gerund.encoders.base import unit
 from gerund.errors import UsageError
 from gerund.examples import Inputs
-from gerund.methods.tear import TEMPLATES, Tear, align, class_vector, text_vectors, video_vector
+from gerund.methods.recognizers.tear import TEMPLATES, Tear, align, class_vector, text_vectors, video_vector
 from gerund.text.classes import ClassSpace
 from gerund.text.descriptions import Descriptions, Text
 from gerund.types import Track

@@ -24,9 +24,9 @@ from gerund.encoders.networks.i3d import _ArrayUnpickler
 from gerund.encoders.weights import legacy
 from gerund.encoders.weights.checkpoint import find_name
 from gerund.errors import GerundError, UsageError
-from gerund.methods.eszsl import Eszsl
 from gerund.methods.own import file_sha256, run_file
-from gerund.methods.saved import load, save
+from gerund.methods.recognizers.eszsl import Eszsl
+from gerund.methods.training.saved import load, save
 from gerund.reading import DamageError
 from gerund.text.classes import ClassSpace
 from hidden_map import hidden_map
@@ -184,10 +184,10 @@ def rewrite(folder, **changes):
     [
         "gerund.methods.catalog:class_of",
         "gerund.methods.own:run_file",
-        "gerund.methods.layers:BertBackbone",
-        "gerund.methods.learner:Learner",
+        "gerund.methods.recognizers.elaborate.layers:BertBackbone",
+        "gerund.methods.training.learner:Learner",
         "os:system",
-        "gerund.methods.eszsl",
+        "gerund.methods.recognizers.eszsl",
         ":",
         "canary.py:Mine",
     ],
@@ -201,7 +201,7 @@ def test_a_trained_folder_names_a_method_and_nothing_else(folder, home):
 
 def test_a_method_that_does_not_learn_is_not_loaded(folder):
     """Of gerund's methods those that are training-free have nothing to take up."""
-    rewrite(folder, method="gerund.methods.tear:Tear", settings={}, parts={})
+    rewrite(folder, method="gerund.methods.recognizers.tear:Tear", settings={}, parts={})
     with pytest.raises(UsageError, match="does not learn"):
         load(folder)
 
@@ -309,7 +309,7 @@ def test_features_and_reports_fetch_no_model_of_the_hub(canary, monkeypatch, no_
 def test_a_trained_folder_fetches_no_model_of_the_hub(tmp_path, no_network):
     """A BERT that a trained folder names is looked for on this machine only."""
     pytest.importorskip("torch")
-    from gerund.methods.elaborate import Elaborate
+    from gerund.methods.recognizers.elaborate.method import Elaborate
 
     with pytest.raises(GerundError, match="nobody/nothing is not in the hub's cache"):
         Elaborate(bert="nobody/nothing").restore({})

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gerund.errors import UsageError
-from gerund.methods.windows import cut_windows, keep_actions, place_actions, window_span_s
+from gerund.methods.localizers.windows import cut_windows, keep_actions, place_actions, window_span_s
 
 LENGTHS = st.integers(1, 3000)
 

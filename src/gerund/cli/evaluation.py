@@ -34,9 +34,9 @@ MarkdownFile = Annotated[
 ]
 HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML page; - as above.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
-Features = Annotated[str, typer.Option(metavar="DIR", help="Features of the videos ('gerund extract').")]
+FeaturesOption = Annotated[str, typer.Option(metavar="DIR", help="FeaturesOption of the videos ('gerund extract').")]
 TrainFeatures = Annotated[
-    str, typer.Option(metavar="DIR", help="Features of the training videos, where they are elsewhere.")
+    str, typer.Option(metavar="DIR", help="FeaturesOption of the training videos, where they are elsewhere.")
 ]
 FeatureEncoder = Annotated[
     str, typer.Option(metavar="NAME", help="Which encoder's features, where the folder has those of several.")
@@ -67,7 +67,7 @@ Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random; wit
 def evaluate(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="A method, or file.py:Class for one of yours.")],
     on: Annotated[str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")],
-    features: Features = "",
+    features: FeaturesOption = "",
     train_features: TrainFeatures = "",
     encoder: FeatureEncoder = "",
     sampling: Sampling = "",
@@ -152,7 +152,7 @@ def train(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="A method, or file.py:Class for one of yours.")],
     on: Annotated[str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for each split, with checkpoints.")],
-    features: Features = "",
+    features: FeaturesOption = "",
     train_features: TrainFeatures = "",
     encoder: FeatureEncoder = "",
     sampling: Sampling = "",

@@ -73,7 +73,7 @@ def extract(
     Example: gerund extract ucf101/ --encoder i3d-minilm --out features/
     """
     from gerund.api import load
-    from gerund.features import FeatureStore, Kind, Sampling
+    from gerund.features import FeatureStore, Sampling, TrackKind
     from gerund.features.layout import check_place
     from gerund.features.store import name_videos
     from gerund.video.workers import Workers
@@ -91,7 +91,7 @@ def extract(
         if not quiet:
             _note_remarks(run, encoders)
         stores = [
-            FeatureStore.create(out, Kind(item.name, item.fingerprint, item.dim, sampling.key, sampling.words))
+            FeatureStore.create(out, TrackKind(item.name, item.fingerprint, item.dim, sampling.key, sampling.words))
             for item in encoders
         ]
         _extract(run, named, encoders, stores, workers, dense=sampling.dense, decoders=decode_threads, quiet=quiet)
@@ -258,7 +258,7 @@ def _summarise(run: Batch, stores: list[FeatureStore], ids: list[str], *, quiet:
 
     before = count()
     if not quiet:
-        run.at_end(lambda _: [f"{stores[0].place}: {count()} of {len(ids)} are here, {count() - before} of them new"])
+        run.at_end(lambda _: [f"{stores[0].path}: {count()} of {len(ids)} are here, {count() - before} of them new"])
 
 
 def _note_remarks(run: Batch, encoders: list[Encoder]) -> None:

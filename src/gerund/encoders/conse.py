@@ -16,7 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from gerund.assets import Progress, derived, fetch, find_asset, verified
+from gerund.assets import DownloadProgress, derived, fetch, find_asset, verified
 from gerund.encoders import sentence
 from gerund.encoders.base import Window, unit
 from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
@@ -109,7 +109,7 @@ class ConseEncoder:
         engine: EngineName = "auto",
         precision: Precision = "auto",
         device: Device = "auto",
-        progress: Progress | None = None,
+        progress: DownloadProgress | None = None,
     ) -> None:
         self.name = "i3d-minilm-plain" if plain else "i3d-minilm"
         self._plain = plain

@@ -6,7 +6,7 @@ from gerund.features.extraction import Extraction, FrameProgress, extract, extra
 from gerund.features.opening import open_features
 from gerund.features.sampling import Resampled, Sampling
 from gerund.features.store import FeatureStore
-from gerund.features.tracks import FeatureError, Features, Kind
+from gerund.features.tracks import FeatureError, Features, TrackKind
 
 __all__ = [
     "Extraction",
@@ -14,9 +14,9 @@ __all__ = [
     "FeatureStore",
     "Features",
     "FrameProgress",
-    "Kind",
     "Resampled",
     "Sampling",
+    "TrackKind",
     "extract",
     "extract_many",
     "nearest_keyframes",

@@ -16,7 +16,7 @@ from gerund.errors import UsageError
 from gerund.features.arrays import ARRAY_SUFFIXES, pick, read_arrays
 from gerund.features.layout import as_file_name
 from gerund.features.timing import Clock, spans_from_times
-from gerund.features.tracks import FeatureError, Features, Kind
+from gerund.features.tracks import FeatureError, Features, TrackKind
 from gerund.reading import parse_json
 from gerund.types import FloatArray, FloatArray64, IntArray, Track
 from gerund.writing import write_text
@@ -52,7 +52,7 @@ class ImportedFeatures(Features):
     """Features of others; a video's file is read when its track is asked for.
 
     Args:
-        place: where they lie.
+        source: where they lie.
         found: the files.
         encoder: what to call the encoder.
         fingerprint: the one to give the tracks.
@@ -62,11 +62,11 @@ class ImportedFeatures(Features):
         FeatureError: the first one cannot be read.
     """
 
-    def __init__(self, place: Path, found: Found, *, encoder: str, fingerprint: str) -> None:
+    def __init__(self, source: Path, found: Found, *, encoder: str, fingerprint: str) -> None:
         if not found.readers:
-            raise UsageError(f"{place}: no features in it that are named and laid out so")
+            raise UsageError(f"{source}: no features in it that are named and laid out so")
         dim = next(iter(found.readers.values()))()[0].shape[1]
-        super().__init__(Kind(encoder, fingerprint, dim, f"imported-{found.sampling}", found.words), place)
+        super().__init__(TrackKind(encoder, fingerprint, dim, f"imported-{found.sampling}", found.words), source)
         self._files, self._readers = found.files, found.readers
 
     def ids(self) -> list[str]:
@@ -88,18 +88,18 @@ class ImportedFeatures(Features):
             FeatureError: its file is damaged or of another form, or its vectors have another length than the others'.
         """
         if video not in self._readers:
-            raise UsageError(f"{self.place}: no features of the video {video!r}")
+            raise UsageError(f"{self.path}: no features of the video {video!r}")
         vectors, spans_s = self._readers[video]()
         if vectors.shape[1] != self.dim:
             raise FeatureError(
-                f"{self.place}: vectors of {vectors.shape[1]} numbers for {video}, of {self.dim} for others; files of "
+                f"{self.path}: vectors of {vectors.shape[1]} numbers for {video}, of {self.dim} for others; files of "
                 "two encoders do not belong into one folder"
             )
         return Track(vectors, spans_s, self.fingerprint)
 
 
 def find_files(
-    place: Path, layout: Layout, clock: Clock, *, name: str = "{id}", key: str | None = None, times: str | None = None
+    source: Path, layout: Layout, clock: Clock, *, name: str = "{id}", key: str | None = None, times: str | None = None
 ) -> Found:
     """Finds the files of a layout; what a setting means, `gerund.features.open_features` says.
 
@@ -109,21 +109,21 @@ def find_files(
     """
     if layout not in get_args(Layout):
         raise UsageError(f"no layout {layout!r}; there are {', '.join(get_args(Layout))}")
-    if not place.exists():
-        raise UsageError(f"{place}: no such file or folder")
+    if not source.exists():
+        raise UsageError(f"{source}: no such file or folder")
     if name.count("{id}") != 1:
         raise UsageError(f"name must hold {{id}} once, such as '{{id}}_rgb'; got {name!r}")
     if times is not None and layout != "video-features":
         raise UsageError(f"times names an array of layout video-features; {layout} has none")
     part = f"-{as_file_name(key)}" if key else ""
     if layout == "video-features":
-        files, readers = _timed(place, name, key, times)
+        files, readers = _timed(source, name, key, times)
         return Found(files, readers, f"times{part}", "at the timestamps of the files")
     if layout == "table":
-        readers = _table(place, key, clock)
-        return Found(dict.fromkeys(readers, place), readers, f"whole{part}", _WHOLE)
+        readers = _table(source, key, clock)
+        return Found(dict.fromkeys(readers, source), readers, f"whole{part}", _WHOLE)
     read = _whole if layout == "vectors" else _steps
-    files = _by_id(place, name, ARRAY_SUFFIXES)
+    files = _by_id(source, name, ARRAY_SUFFIXES)
     readers = {video: partial(read, video, file, key, clock) for video, file in files.items()}
     how = ("whole", _WHOLE) if layout == "vectors" else (clock.key, clock.words)
     return Found(files, readers, f"{how[0]}{part}", how[1])
@@ -199,12 +199,12 @@ def _objects(path: Path, video: str, entry: Any) -> list[int]:
     return list(places)
 
 
-def _by_id(place: Path, name: str, suffixes: Iterable[str]) -> dict[str, Path]:
+def _by_id(source: Path, name: str, suffixes: Iterable[str]) -> dict[str, Path]:
     """The files of a folder, or a file alone, by the ids that their names give."""
     before, after = name.split("{id}")
     allowed = set(suffixes)
     found: dict[str, Path] = {}
-    for file in sorted(place.iterdir()) if place.is_dir() else [place]:
+    for file in sorted(source.iterdir()) if source.is_dir() else [source]:
         stem = file.stem
         fits = stem.startswith(before) and stem.endswith(after) and len(stem) > len(before) + len(after)
         if file.suffix not in allowed or not fits or stem.startswith("._"):
@@ -231,15 +231,15 @@ def _whole(video: str, file: Path, key: str | None, clock: Clock) -> tuple[Float
     return vectors, clock.whole_s(video)
 
 
-def _table(place: Path, key: str | None, clock: Clock) -> dict[str, Reader]:
+def _table(source: Path, key: str | None, clock: Clock) -> dict[str, Reader]:
     """One file with a row for every video."""
-    arrays = read_arrays(place)
+    arrays = read_arrays(source)
     texts = [name for name, array in arrays.items() if array.ndim == 1 and array.dtype.kind == "U"]
     if len(texts) != 1:
-        raise FeatureError(f"{place}: expected one array of ids as texts, got {', '.join(texts) or 'none'}")
-    rows, ids = pick(arrays, place, key=key), arrays[texts[0]].tolist()
+        raise FeatureError(f"{source}: expected one array of ids as texts, got {', '.join(texts) or 'none'}")
+    rows, ids = pick(arrays, source, key=key), arrays[texts[0]].tolist()
     if len(rows) != len(ids) or len(set(ids)) != len(ids):
-        raise FeatureError(f"{place}: {len(ids)} ids, {len(set(ids))} of them different, for {len(rows)} vectors")
+        raise FeatureError(f"{source}: {len(ids)} ids, {len(set(ids))} of them different, for {len(rows)} vectors")
     return {video: partial(_row, rows, number, video, clock) for number, video in enumerate(ids)}
 
 
@@ -247,26 +247,26 @@ def _row(rows: FloatArray, number: int, video: str, clock: Clock) -> tuple[Float
     return rows[number : number + 1], clock.whole_s(video)
 
 
-def _timed(place: Path, name: str, key: str | None, times: str | None) -> tuple[dict[str, Path], dict[str, Reader]]:
+def _timed(source: Path, name: str, key: str | None, times: str | None) -> tuple[dict[str, Path], dict[str, Reader]]:
     """Files that come with timestamps: some ``.npy`` for each video, or one ``.npz``."""
     mark = times or _TIMES[0]
-    videos = sorted(_by_id(place, f"{name}_{mark}", [".npy"])) if place.is_dir() else []
+    videos = sorted(_by_id(source, f"{name}_{mark}", [".npy"])) if source.is_dir() else []
     if not videos:
-        files = _by_id(place, name, [".npz"])
+        files = _by_id(source, name, [".npz"])
         return files, {video: partial(_archive, file, key, times) for video, file in files.items()}
     stems = {video: name.replace("{id}", video) for video in videos}
-    key = key or _common_key(place, list(stems.values()), {mark, "fps"})
-    files = {video: place / f"{stem}_{key}.npy" for video, stem in stems.items()}
-    return files, {video: partial(_beside, files[video], place / stem, mark) for video, stem in stems.items()}
+    key = key or _common_key(source, list(stems.values()), {mark, "fps"})
+    files = {video: source / f"{stem}_{key}.npy" for video, stem in stems.items()}
+    return files, {video: partial(_beside, files[video], source / stem, mark) for video, stem in stems.items()}
 
 
-def _common_key(place: Path, stems: Sequence[str], known: set[str]) -> str:
+def _common_key(source: Path, stems: Sequence[str], known: set[str]) -> str:
     """The one ending ``clip`` of files ``<stem>_clip.npy`` that every video has; ids may hold ``_`` themselves."""
-    files = {file.stem for file in place.glob("*.npy")}
+    files = {file.stem for file in source.glob("*.npy")}
     first = {file.removeprefix(f"{stems[0]}_") for file in files if file.startswith(f"{stems[0]}_")} - known
     keys = sorted(key for key in first if all(f"{stem}_{key}" in files for stem in stems))
     if len(keys) != 1:
-        raise UsageError(f"{place}: which features are meant? Every video has {', '.join(keys) or 'none'} (key)")
+        raise UsageError(f"{source}: which features are meant? Every video has {', '.join(keys) or 'none'} (key)")
     return keys[0]
 
 

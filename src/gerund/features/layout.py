@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gerund.errors import UsageError
-from gerund.features.tracks import FeatureError, Kind
+from gerund.features.tracks import FeatureError, TrackKind
 from gerund.reading import parse_json
 from gerund.version import __version__
 from gerund.writing import write_text
@@ -26,7 +26,7 @@ def is_store(folder: Path) -> bool:
     return (folder / _MARKER).is_file()
 
 
-def read_kinds(folder: Path) -> dict[Path, Kind]:
+def read_kinds(folder: Path) -> dict[Path, TrackKind]:
     """What a store holds: the folder of every kind.
 
     Raises:
@@ -42,7 +42,7 @@ def read_kinds(folder: Path) -> dict[Path, Kind]:
     for file in sorted(folder.glob(f"*/{_KIND}")):
         content = _read_json(file)
         try:
-            kinds[file.parent] = Kind(
+            kinds[file.parent] = TrackKind(
                 encoder=content["encoder"],
                 fingerprint=content["fingerprint"],
                 dim=content["dim"],
@@ -65,12 +65,12 @@ def check_place(store: Path) -> None:
     strangers = sorted(path.name for path in store.iterdir() if not path.name.startswith(".")) if store.exists() else []
     if strangers and not is_store(store):  # asked last: another process may have made it one meanwhile
         raise UsageError(f"{store}: holds {strangers[0]} and is no store of features; give a new or an empty folder")
-    place = next(place for place in (store, *store.absolute().parents) if place.exists())
-    if not os.access(place, os.W_OK):
-        raise UsageError(f"{store}: cannot be written, no permission in {place}")
+    folder = next(folder for folder in (store, *store.absolute().parents) if folder.exists())
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{store}: cannot be written, no permission in {folder}")
 
 
-def make_kind(store: Path, kind: Kind) -> Kind:
+def make_kind(store: Path, kind: TrackKind) -> TrackKind:
     """Makes room for the tracks of a kind, where there is none yet.
 
     Returns:
@@ -88,20 +88,20 @@ def make_kind(store: Path, kind: Kind) -> Kind:
             if known.dim != kind.dim:
                 raise UsageError(f"{store}: holds {known}; vectors of {kind.dim} numbers cannot be of that kind")
             return known
-    place = store / f"{as_file_name(kind.encoder)}-{kind.fingerprint}-{kind.sampling}"
-    place.mkdir(exist_ok=True)
-    _write_json(place / _KIND, {**kind.to_dict(), "gerund": __version__})
+    folder = store / f"{as_file_name(kind.encoder)}-{kind.fingerprint}-{kind.sampling}"
+    folder.mkdir(exist_ok=True)
+    _write_json(folder / _KIND, {**kind.to_dict(), "gerund": __version__})
     return kind
 
 
 def choose_kind(
     store: Path,
-    kinds: Mapping[Path, Kind],
+    kinds: Mapping[Path, TrackKind],
     *,
     encoder: str | None = None,
     sampling: str | None = None,
     fingerprint: str | None = None,
-) -> Kind:
+) -> TrackKind:
     """The one kind that is meant; where several could be, those without a single track do not count.
 
     Args:
@@ -118,13 +118,13 @@ def choose_kind(
         raise UsageError(f"{store}: nothing was extracted into this store yet")
     there = "There are:\n" + "\n".join(f"  {kind}" for kind in kinds.values())
     like = {
-        place: kind
-        for place, kind in kinds.items()
+        folder: kind
+        for folder, kind in kinds.items()
         if encoder in (None, kind.encoder, as_file_name(kind.encoder)) and sampling in (None, kind.sampling)
     }
-    found = {place: kind for place, kind in like.items() if fingerprint in (None, kind.fingerprint)}
+    found = {folder: kind for folder, kind in like.items() if fingerprint in (None, kind.fingerprint)}
     if len(found) > 1:
-        found = {place: kind for place, kind in found.items() if any(place.rglob(f"*{TRACK_SUFFIX}"))} or found
+        found = {folder: kind for folder, kind in found.items() if any(folder.rglob(f"*{TRACK_SUFFIX}"))} or found
     if len(found) == 1:
         return next(iter(found.values()))
     if found:

@@ -28,7 +28,7 @@ import numpy as np
 
 from gerund.errors import UsageError, VideoError
 from gerund.features.layout import TRACK_SUFFIX, choose_kind, make_kind, read_kinds
-from gerund.features.tracks import FeatureError, Features, Kind
+from gerund.features.tracks import FeatureError, Features, TrackKind
 from gerund.reading import open_arrays, parse_json
 from gerund.types import Track
 from gerund.video.identity import content_id
@@ -51,7 +51,7 @@ class FeatureStore(Features):
     Example:
         >>> import tempfile
         >>> folder = tempfile.mkdtemp()
-        >>> store = FeatureStore.create(folder, Kind("clip", "1f5a", 2, "own"))
+        >>> store = FeatureStore.create(folder, TrackKind("clip", "1f5a", 2, "own"))
         >>> store.write("a", Track(np.ones((1, 2), np.float32), np.array([[0.0, 0.5]]), "1f5a"))
         >>> FeatureStore(folder).read("a").spans_s.tolist()
         [[0.0, 0.5]]
@@ -68,10 +68,10 @@ class FeatureStore(Features):
         kinds = read_kinds(Path(folder))
         meant = choose_kind(Path(folder), kinds, encoder=encoder, sampling=sampling, fingerprint=fingerprint)
         super().__init__(meant, Path(folder))
-        self._folder = next(place for place, kind in kinds.items() if kind == meant)
+        self._folder = next(folder for folder, kind in kinds.items() if kind == meant)
 
     @classmethod
-    def create(cls, folder: str | os.PathLike[str], kind: Kind) -> FeatureStore:
+    def create(cls, folder: str | os.PathLike[str], kind: TrackKind) -> FeatureStore:
         """Opens the tracks of a kind to add to them, making folders where there are none.
 
         Raises:
@@ -130,9 +130,9 @@ class FeatureStore(Features):
         """
         if track.encoder != self.fingerprint:
             given = track.encoder or "none"
-            raise UsageError(f"{self.place}: holds {self.kind}; got a track of an encoder with fingerprint {given}")
+            raise UsageError(f"{self.path}: holds {self.kind}; got a track of an encoder with fingerprint {given}")
         if track.vectors.shape[1] != self.dim:
-            raise UsageError(f"{self.place}: holds {self.kind}; got vectors of {track.vectors.shape[1]} numbers")
+            raise UsageError(f"{self.path}: holds {self.kind}; got vectors of {track.vectors.shape[1]} numbers")
         self.has(video, source)
         about = {
             "encoder": self.fingerprint,
@@ -190,7 +190,7 @@ class FeatureStore(Features):
         try:
             opened = file.open("rb")
         except FileNotFoundError:
-            raise UsageError(f"{self.place}: no features of the video {video!r} ({self.kind}); extract it") from None
+            raise UsageError(f"{self.path}: no features of the video {video!r} ({self.kind}); extract it") from None
         with opened:
             try:
                 with open_arrays(opened) as content:
@@ -225,10 +225,10 @@ def name_videos(paths: Iterable[str | os.PathLike[str]], root: str | os.PathLike
     """
     named: dict[str, Path] = {}
     for path in map(Path, paths):
-        place = Path(path.name) if root is None else Path(os.path.relpath(path, root))
-        if ".." in place.parts or place.is_absolute():
+        inside = Path(path.name) if root is None else Path(os.path.relpath(path, root))
+        if ".." in inside.parts or inside.is_absolute():
             raise UsageError(f"{path} is not below {root}; give a folder that holds all of the videos")
-        video = place.with_suffix("").as_posix()
+        video = inside.with_suffix("").as_posix()
         if video in named:
             raise UsageError(
                 f"{named[video]} and {path} would both be kept under the name {video!r}; name videos by their paths "

@@ -19,7 +19,7 @@ class FeatureError(GerundError):
 
 
 @dataclass(frozen=True)
-class Kind:
+class TrackKind:
     """What all tracks of a store have in common; tracks that differ in any of it are never mixed.
 
     Attributes:
@@ -30,7 +30,7 @@ class Kind:
         words: the same in words.
 
     Example:
-        >>> print(Kind("clip", "1f5a", 512, "stride8"))
+        >>> print(TrackKind("clip", "1f5a", 512, "stride8"))
         clip, sampling stride8, 512 numbers, fingerprint 1f5a
     """
 
@@ -59,12 +59,12 @@ class Features(ABC):
 
     Args:
         kind: what they have in common.
-        place: the file or folder that they lie in.
+        path: the file or folder that they lie in.
     """
 
-    def __init__(self, kind: Kind, place: Path) -> None:
+    def __init__(self, kind: TrackKind, path: Path) -> None:
         self.kind = kind
-        self.place = place
+        self.path = path
 
     @property
     def encoder(self) -> str:
@@ -114,7 +114,7 @@ class Features(ABC):
         if lacking := self.missing(ids):
             named = ", ".join(lacking[:_NAMED]) + (", ..." if len(lacking) > _NAMED else "")
             raise UsageError(
-                f"{self.place}: {len(lacking)} of {len(ids)} videos have no features here ({named}); extract them, or "
+                f"{self.path}: {len(lacking)} of {len(ids)} videos have no features here ({named}); extract them, or "
                 "leave them out"
             )
         names = tuple(ids)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from gerund.errors import UsageError
-from gerund.methods.learner import NOT_SETTINGS
 from gerund.methods.own import names_file, run_file
+from gerund.methods.training.learner import NOT_SETTINGS
 
 _TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -26,7 +26,7 @@ class MethodCard:
 
     Attributes:
         name: what users type.
-        home: module and class, ``"gerund.methods.eszsl:Eszsl"``.
+        home: module and class, ``"gerund.methods.recognizers.eszsl:Eszsl"``.
         what: one line about it.
         task: ``"recognition"`` or ``"localization"``.
         settings: those that make this name of a class that has several.
@@ -52,47 +52,63 @@ class MethodCard:
 
 
 METHODS = (
-    MethodCard("similarity", "gerund.methods.similarity:Similarity", "cosine of video and class text; training-free"),
-    MethodCard("tear", "gerund.methods.tear:Tear", "mean of many texts about each class; training-free"),
+    MethodCard(
+        "similarity",
+        "gerund.methods.recognizers.similarity:Similarity",
+        "cosine of video and class text; training-free",
+    ),
+    MethodCard("tear", "gerund.methods.recognizers.tear:Tear", "mean of many texts about each class; training-free"),
     MethodCard(
         "devise",
-        "gerund.methods.bilinear:Bilinear",
+        "gerund.methods.recognizers.bilinear:Bilinear",
         "one bilinear map, hinge loss over all classes",
         settings=(("loss", "devise"),),
     ),
     MethodCard(
         "ale",
-        "gerund.methods.bilinear:Bilinear",
+        "gerund.methods.recognizers.bilinear:Bilinear",
         "one bilinear map, rank-weighted hinge loss",
         settings=(("loss", "ale"),),
     ),
     MethodCard(
         "sje",
-        "gerund.methods.bilinear:Bilinear",
+        "gerund.methods.recognizers.bilinear:Bilinear",
         "one bilinear map, hinge loss of the worst class",
         settings=(("loss", "sje"),),
     ),
-    MethodCard("dem", "gerund.methods.dem:Dem", "texts mapped to video vectors, nearest one wins"),
-    MethodCard("eszsl", "gerund.methods.eszsl:Eszsl", "bilinear map in closed form"),
-    MethodCard("gcn", "gerund.methods.gcn:Gcn", "classifier rows for unseen classes through a graph of names"),
-    MethodCard("elaborate", "gerund.methods.elaborate:Elaborate", "Elaborative Rehearsal on videos and their objects"),
+    MethodCard("dem", "gerund.methods.recognizers.dem:Dem", "texts mapped to video vectors, nearest one wins"),
+    MethodCard("eszsl", "gerund.methods.recognizers.eszsl:Eszsl", "bilinear map in closed form"),
+    MethodCard(
+        "gcn", "gerund.methods.recognizers.gcn:Gcn", "classifier rows for unseen classes through a graph of names"
+    ),
+    MethodCard(
+        "elaborate",
+        "gerund.methods.recognizers.elaborate.method:Elaborate",
+        "Elaborative Rehearsal on videos and their objects",
+    ),
     MethodCard(
         "elaborate-video",
-        "gerund.methods.elaborate:Elaborate",
+        "gerund.methods.recognizers.elaborate.method:Elaborate",
         "its video stream alone (VSE)",
         settings=(("streams", "video"), ("video_dropout", 0.5)),
         paper=(("which", "vse"),),
     ),
     MethodCard(
         "elaborate-objects",
-        "gerund.methods.elaborate:Elaborate",
+        "gerund.methods.recognizers.elaborate.method:Elaborate",
         "its object stream alone",
         settings=(("streams", "objects"),),
         paper=(("which", "objects"),),
     ),
-    MethodCard("contrast", "gerund.methods.contrast:Contrast", "training-free localizer", task="localization"),
-    MethodCard("whole", "gerund.methods.baselines:WholeVideo", "the whole video as one segment", task="localization"),
-    MethodCard("uniform", "gerund.methods.baselines:UniformWindows", "windows everywhere", task="localization"),
+    MethodCard(
+        "contrast", "gerund.methods.localizers.contrast:Contrast", "training-free localizer", task="localization"
+    ),
+    MethodCard(
+        "whole", "gerund.methods.localizers.baselines:WholeVideo", "the whole video as one segment", task="localization"
+    ),
+    MethodCard(
+        "uniform", "gerund.methods.localizers.baselines:UniformWindows", "windows everywhere", task="localization"
+    ),
 )
 
 

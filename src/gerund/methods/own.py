@@ -62,7 +62,7 @@ def run_file(path: Path, expected: str = "") -> OwnFile:
 
 
 def home_of(made: Any) -> str:
-    """Where a class is, ``"gerund.methods.eszsl:Eszsl"``; of one in a user's file ``"mine.py:Mine"``."""
+    """Where a class is, ``"gerund.methods.recognizers.eszsl:Eszsl"``; of one in a user's file ``"mine.py:Mine"``."""
     if file_sha256(made):
         return f"{Path(inspect.getsourcefile(made) or '').name}:{made.__qualname__}"
     return f"{made.__module__}:{made.__qualname__}"

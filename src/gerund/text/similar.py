@@ -18,7 +18,7 @@ import numpy as np
 from gerund.text.names import to_words
 from gerund.types import FloatArray
 
-Kind = Literal["name", "words", "alternative", "near", "meaning"]
+Likeness = Literal["name", "words", "alternative", "near", "meaning"]
 Embed = Callable[[Sequence[str]], FloatArray]
 """Texts to unit vectors ``[N, D]``."""
 
@@ -68,7 +68,7 @@ class Match:
 
     name: str
     other: str
-    kind: Kind
+    kind: Likeness
     score: float = 1.0
 
 
@@ -182,7 +182,7 @@ def _by_meaning(names: Sequence[str], others: Sequence[str], embed: Embed, at_le
     ]
 
 
-def _sameness(name: str, other: str) -> Kind | None:
+def _sameness(name: str, other: str) -> Likeness | None:
     if _bare(name) == _bare(other):
         return "name"
     if _keys_of(_words(name)) & _keys_of(_words(other)):

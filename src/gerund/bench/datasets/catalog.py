@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from gerund.bench.datasets.lists import Format
+from gerund.bench.datasets.lists import ListFormat
 from gerund.bench.shipped import read_json, read_text
 from gerund.text.names import VOCABULARIES, read_vocabulary
 
@@ -38,7 +38,7 @@ class Dataset:
     name: str
     title: str
     expected: Mapping[str, int] = field(hash=False)
-    formats: tuple[Format, ...]
+    formats: tuple[ListFormat, ...]
     nicknames: tuple[str, ...]
     list_files: tuple[str, ...]
     video_files: tuple[str, ...]

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from gerund.bench.datasets.catalog import DATASETS, Dataset, kinetics_zsl_classes
 from gerund.bench.datasets.listing import ListedVideo, Listing
-from gerund.bench.datasets.lists import READERS, Format, read_metas, read_paths, recognise, stem_of, subset_of
+from gerund.bench.datasets.lists import READERS, ListFormat, read_metas, read_paths, recognise, stem_of, subset_of
 from gerund.errors import UsageError
 from gerund.text.names import read_vocabulary
 from gerund.video.reader import VIDEO_SUFFIXES
 
 _LIST_SUFFIXES = frozenset((".txt", ".csv", ".json", ".jsonl", ".list"))
-_MOST_FIRST: tuple[Format, ...] = (
+_MOST_FIRST: tuple[ListFormat, ...] = (
     "annotations",
     "table",
     "classwise",
@@ -49,7 +49,7 @@ class FoundList:
     """
 
     path: Path
-    format: Format
+    format: ListFormat
     videos: tuple[ListedVideo, ...]
     unknown: Mapping[str, int]
 
@@ -180,7 +180,7 @@ def _hint(path: Path, root: Path) -> str:
     return next((named for part in reversed(parts) if (named := _names(part))), "")
 
 
-def _read(dataset: Dataset, path: Path, form: Format, *, named: bool) -> FoundList | None:
+def _read(dataset: Dataset, path: Path, form: ListFormat, *, named: bool) -> FoundList | None:
     """The file as a list of the data set; None when it is one of another."""
     if form == "paths":
         videos = read_paths(path, dataset.classes)

@@ -19,7 +19,7 @@ from gerund.printing import uncell
 from gerund.reading import DamageError, parse_json
 from gerund.video.reader import VIDEO_SUFFIXES
 
-Format = Literal["annotations", "classwise", "kinetics", "metas", "hmdb", "table", "paths", "templates"]
+ListFormat = Literal["annotations", "classwise", "kinetics", "metas", "hmdb", "table", "paths", "templates"]
 
 VIDEO_COLUMNS = ("video", "videoname", "video_name", "filename", "path", "vid")
 LABEL_COLUMNS = ("class", "label", "labels")
@@ -55,7 +55,7 @@ def stem_of(path: str) -> str:
     return stem if dot and f".{ending.lower()}" in VIDEO_SUFFIXES else name
 
 
-def recognise(path: Path) -> Format | None:
+def recognise(path: Path) -> ListFormat | None:
     """The format of a file by what it begins with; None when it lists no videos.
 
     Raises:
@@ -63,7 +63,7 @@ def recognise(path: Path) -> Format | None:
     """
     head = _head(path)
     start = head.lstrip()
-    found: Format | None = None
+    found: ListFormat | None = None
     if path.suffix.lower() == ".json":
         if re.search(r'"database"\s*:\s*\{', head):
             found = "annotations"
@@ -276,7 +276,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-READERS: dict[Format, Callable[[Path], list[ListedVideo]]] = {
+READERS: dict[ListFormat, Callable[[Path], list[ListedVideo]]] = {
     "annotations": read_annotations,
     "classwise": read_classwise,
     "kinetics": read_kinetics,

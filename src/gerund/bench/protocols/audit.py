@@ -15,7 +15,7 @@ from typing import Any
 
 from gerund.bench.datasets.listing import ListedVideo, Listing
 from gerund.bench.protocols.benchmark import Benchmark, Split
-from gerund.bench.protocols.tasks import Task, tasks
+from gerund.bench.protocols.tasks import SplitVideos, tasks
 from gerund.errors import UsageError
 from gerund.text.names import VOCABULARIES, read_vocabulary
 from gerund.text.similar import Embed, Match, near_names, same_names
@@ -334,7 +334,7 @@ def _videos(benchmark: Benchmark, split: Split, listing: Listing, train_listing:
     )
 
 
-def _inside(task: Task) -> tuple[int, int, int]:
+def _inside(task: SplitVideos) -> tuple[int, int, int]:
     """Training videos with segments of unseen classes, these segments, and those of them with a seen label too."""
     unseen, seen = set(task.split.unseen), set(task.split.seen)
     videos = background = as_seen = 0

@@ -12,7 +12,7 @@ from gerund.bench.datasets.listing import ListedVideo, Listing
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.checks import Check, documented
 from gerund.errors import UsageError
-from gerund.methods.windows import Action, cut_windows, keep_actions, place_actions, window_span_s
+from gerund.methods.localizers.windows import Action, cut_windows, keep_actions, place_actions, window_span_s
 from gerund.reading import parse_json
 
 _STRIDE = 8
@@ -123,7 +123,7 @@ class Counting:
 
     @cached_property
     def _lengths(self) -> Mapping[str, int]:
-        """Features of every THUMOS14 video, one for 8 frames, from a file such as GAP releases."""
+        """TrackSource of every THUMOS14 video, one for 8 frames, from a file such as GAP releases."""
         for place, folders, names in os.walk(self._root or "", followlinks=True):
             folders.sort()
             for name in sorted(names):

@@ -10,11 +10,11 @@ from gerund.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Paper:
-    """One exam paper: a set of videos and the classes to answer among.
+class Exam:
+    """One exam: a set of videos and the classes to answer among.
 
     Attributes:
-        name: what its figures are called; ``""`` where a split has one paper only.
+        name: what its figures are called; ``""`` where a split has one exam only.
         videos: the videos asked about.
         candidates: the classes to answer among, seen ones first.
     """
@@ -25,28 +25,28 @@ class Paper:
 
 
 @dataclass(frozen=True)
-class Task:
+class SplitVideos:
     """One split with its videos.
 
     Attributes:
         split: the classes.
         train: videos of seen classes.
-        papers: what is asked: one, or base and novel.
+        exams: what is asked: one, or base and novel.
         validation: videos of classes that are neither seen nor tested.
     """
 
     split: Split
     train: tuple[ListedVideo, ...]
-    papers: tuple[Paper, ...]
+    exams: tuple[Exam, ...]
     validation: tuple[ListedVideo, ...]
 
     @property
     def test(self) -> tuple[ListedVideo, ...]:
         """All videos asked about."""
-        return tuple(video for paper in self.papers for video in paper.videos)
+        return tuple(video for exam in self.exams for video in exam.videos)
 
 
-def tasks(benchmark: Benchmark, train: Listing, test: Listing) -> list[Task]:
+def tasks(benchmark: Benchmark, train: Listing, test: Listing) -> list[SplitVideos]:
     """The splits of a benchmark with their videos.
 
     Args:
@@ -76,7 +76,7 @@ def tasks(benchmark: Benchmark, train: Listing, test: Listing) -> list[Task]:
     return found
 
 
-def _recognition(benchmark: Benchmark, split: Split, train: Listing, test: Listing) -> Task:
+def _recognition(benchmark: Benchmark, split: Split, train: Listing, test: Listing) -> SplitVideos:
     seen, unseen, validation = set(split.seen), set(split.unseen), set(split.validation)
     same_data = benchmark.train_on == benchmark.test_on
     in_subset = [video for video in test if benchmark.test_subset in ("", video.subset)]
@@ -96,19 +96,21 @@ def _recognition(benchmark: Benchmark, split: Split, train: Listing, test: Listi
     held = tuple(v for v in test if v.label in validation and (v.subset == "validation" or not benchmark.test_subset))
     if benchmark.task == "recognition":
         asked = tuple(video for video in on_list if video.label in unseen)
-        return Task(split, trained, (Paper("", asked, split.unseen),), held)
+        return SplitVideos(split, trained, (Exam("", asked, split.unseen),), held)
     if benchmark.task == "generalised":  # no video of an unseen class was trained on, so all of them can be asked
         asked = seen_tested + tuple(video for video in in_subset if video.label in unseen)
-        return Task(split, trained, (Paper("", asked, split.seen + split.unseen),), held)
+        return SplitVideos(split, trained, (Exam("", asked, split.seen + split.unseen),), held)
     novel = tuple(video for video in on_list if video.label in unseen)
-    return Task(split, trained, (Paper("base", seen_tested, split.seen), Paper("novel", novel, split.unseen)), held)
+    return SplitVideos(
+        split, trained, (Exam("base", seen_tested, split.seen), Exam("novel", novel, split.unseen)), held
+    )
 
 
-def _localization(benchmark: Benchmark, split: Split, train: Listing, test: Listing) -> Task:
+def _localization(benchmark: Benchmark, split: Split, train: Listing, test: Listing) -> SplitVideos:
     in_subset = (video for video in test if benchmark.test_subset in ("", video.subset))
     tested = tuple(video for video in in_subset if benchmark.truth(video, split.unseen))
     trained: tuple[ListedVideo, ...] = ()
     if split.seen:
         in_subset = (video for video in train if benchmark.train_subset in ("", video.subset))
         trained = tuple(video for video in in_subset if benchmark.truth(video, split.seen))
-    return Task(split, trained, (Paper("", tested, split.unseen),), ())
+    return SplitVideos(split, trained, (Exam("", tested, split.unseen),), ())

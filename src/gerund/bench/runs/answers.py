@@ -29,11 +29,11 @@ _VARIANTS: dict[str, Variant] = {"t3al": "t3al", "gap": "gap"}
 
 @dataclass(frozen=True)
 class RecognitionAnswers:
-    """Scores of the videos of one paper.
+    """Scores of the videos of one exam.
 
     Attributes:
         split: name of the split.
-        paper: name of the paper; ``""`` where there is one.
+        paper: name of the exam; ``""`` where there is one.
         videos: ids, ``[N]``.
         labels: true classes as places in `classes`, int64 ``[N]``.
         classes: the candidates, ``[C]``.
@@ -59,11 +59,11 @@ class RecognitionAnswers:
 
 @dataclass(frozen=True)
 class LocalizationAnswers:
-    """Segments found in the videos of one paper.
+    """Segments found in the videos of one exam.
 
     Attributes:
         split: name of the split.
-        paper: name of the paper; ``""`` where there is one.
+        paper: name of the exam; ``""`` where there is one.
         classes: the candidates.
         truth: ``(video, start_s, end_s, label)``.
         found: ``(video, start_s, end_s, label, score)`` in the order in which they were answered.
@@ -88,7 +88,7 @@ def measure(answers: Sequence[Answers], benchmark: Benchmark, free: frozenset[st
     """The figures of one split in percent.
 
     Args:
-        answers: one for each paper.
+        answers: one for each exam.
         benchmark: says what is measured.
         free: unseen classes that share no name with a class that was trained on; the main figures of unseen classes
             come a second time, over the videos of these classes alone. The candidates stay the same.

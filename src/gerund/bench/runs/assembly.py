@@ -12,7 +12,7 @@ from gerund.assets import MODELS, hub_folder
 from gerund.bench.datasets import read_listing
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.benchmarks import find_benchmark
-from gerund.bench.runs.material import Features, Material, space
+from gerund.bench.runs.material import Material, TrackSource, space
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.toyworld import TOYWORLDS
 from gerund.encoders.base import Encoder
@@ -172,8 +172,8 @@ def _read_material(request: Request, benchmark: Benchmark, *, own_texts: bool) -
     same = benchmark.train_on in (benchmark.test_on, "")
     train = test if same else read_listing(benchmark.train_on, Path(request.data))
     open_ = partial(open_features, encoder=request.encoder or None, sampling=request.sampling or None)
-    test_features: Features = open_(Path(request.features))
-    train_features: Features = open_(Path(request.train_features)) if request.train_features else test_features
+    test_features: TrackSource = open_(Path(request.features))
+    train_features: TrackSource = open_(Path(request.train_features)) if request.train_features else test_features
     objects = read_objects(Path(request.objects)) if request.objects else None
     class_texts = partial(choose_texts, which=request.texts) if request.texts and not own_texts else None
     return Material(train, test, train_features, test_features, objects, class_texts)

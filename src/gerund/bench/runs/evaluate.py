@@ -14,7 +14,7 @@ from gerund.bench.protocols.benchmark import Split
 from gerund.bench.protocols.benchmarks import find_benchmark
 from gerund.bench.runs.assembly import LoadEncoder, assemble, require_one_encoder
 from gerund.bench.runs.external import read_answers
-from gerund.bench.runs.learning import Progress, SplitRun, train
+from gerund.bench.runs.learning import Say, SplitRun, train
 from gerund.bench.runs.report import Report, make_report
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.run import run
@@ -44,7 +44,7 @@ def evaluate(
     load_encoder: LoadEncoder,
     answers: Path | None = None,
     command: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: Say | None = None,
     repeating: Report | None = None,
 ) -> Report:
     """Runs what was asked for.
@@ -167,7 +167,7 @@ def _trained_on(request: Request, features: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def train_and_save(
-    request: Request, folder: Path, *, load_encoder: LoadEncoder, progress: Progress | None = None
+    request: Request, folder: Path, *, load_encoder: LoadEncoder, progress: Say | None = None
 ) -> list[Path]:
     """Trains what was asked for and writes it down, a folder for each split; splits learned from alike share the work.
 
@@ -206,9 +206,7 @@ def train_and_save(
     return written
 
 
-def _score_files(
-    request: Request, *, answers: Path | None, command: Sequence[str], progress: Progress | None
-) -> Report:
+def _score_files(request: Request, *, answers: Path | None, command: Sequence[str], progress: Say | None) -> Report:
     benchmark = find_benchmark(request.benchmark)
     listing = read_listing(benchmark.test_on, Path(request.data)) if request.data and not request.truth else None
     for name in request.trained_on:

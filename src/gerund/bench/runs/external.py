@@ -9,7 +9,7 @@ from gerund.bench.datasets.listing import Listing
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import tasks
 from gerund.bench.runs.answers import LocalizationAnswers
-from gerund.bench.runs.learning import Progress, SplitRun
+from gerund.bench.runs.learning import Say, SplitRun
 from gerund.bench.scoring.predictions import known_labels, known_names, read_detections, read_ground_truth
 from gerund.errors import UsageError
 
@@ -25,7 +25,7 @@ def read_answers(
     truth: str = "",
     listing: Listing | None = None,
     splits: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: Say | None = None,
 ) -> list[SplitRun]:
     """Reads what was found on every split that there is a file for.
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from gerund.bench.datasets.listing import ListedVideo
 from gerund.bench.protocols.benchmark import Benchmark, Split
-from gerund.bench.protocols.tasks import Task, tasks
+from gerund.bench.protocols.tasks import SplitVideos, tasks
 from gerund.bench.runs.answers import Answers
 from gerund.bench.runs.material import Material, Present, examples, space
 from gerund.bench.runs.questions import ask_scores
@@ -22,8 +22,8 @@ from gerund.examples import Examples
 from gerund.methods.failures import errors_of, errors_while
 from gerund.text.classes import ClassSpace
 
-Progress = Callable[[str], None]
-"""Told in words what is being done."""
+Say = Callable[[str], None]
+"""Say in words what is being done."""
 
 Make = Callable[..., Any]
 """Makes a new method from settings."""
@@ -35,7 +35,7 @@ class SplitRun:
 
     Attributes:
         name: of the split.
-        answers: for each paper what was asked and answered.
+        answers: for each exam what was asked and answered.
         num_train: training videos used.
         missing: listed videos without features, left out: ``{"train": n, "test": n}``.
         settings: those chosen on held-out seen classes.
@@ -89,7 +89,7 @@ class Learning:
         allow_missing: bool = False,
         folder: Path | None = None,
         shared: Collection[Any] = (),
-        progress: Progress | None = None,
+        progress: Say | None = None,
     ) -> None:
         self._benchmark, self._make, self._material = benchmark, make, material
         self._choices, self._held_out, self._seed = choices or {}, held_out, seed
@@ -98,7 +98,7 @@ class Learning:
         self._key: object = None
         self._fitted: tuple[Any, dict[str, Any], dict[str, float]] = (None, {}, {})
 
-    def method(self, task: Task, done: SplitRun) -> Any:
+    def method(self, task: SplitVideos, done: SplitRun) -> Any:
         """A method that is ready to answer for the split.
 
         Raises:
@@ -235,7 +235,7 @@ def train(
         yield done, method
 
 
-def select(benchmark: Benchmark, material: Material, splits: Sequence[str] | None) -> list[Task]:
+def select(benchmark: Benchmark, material: Material, splits: Sequence[str] | None) -> list[SplitVideos]:
     """The tasks of some splits, or of all.
 
     Raises:

@@ -17,7 +17,7 @@ from gerund.text.names import to_words
 from gerund.types import IntArray, Segment, Segments, Track
 
 
-class Features(Protocol):
+class TrackSource(Protocol):
     """Where tracks come from: a FeatureStore, or anything like one."""
 
     def ids(self) -> Sequence[str]:
@@ -48,8 +48,8 @@ class Material:
 
     train: Listing
     test: Listing
-    train_features: Features
-    test_features: Features
+    train_features: TrackSource
+    test_features: TrackSource
     objects: Mapping[str, Sequence[int]] | None = None
     class_texts: Callable[[ClassSpace], ClassSpace] | None = None
 
@@ -84,7 +84,7 @@ def examples(
     benchmark: Benchmark,
     videos: tuple[ListedVideo, ...],
     names: tuple[str, ...],
-    features: Features,
+    features: TrackSource,
     material: Material,
 ) -> Examples:
     """Labelled videos of the classes named, with no trace of where they come from.
@@ -102,7 +102,7 @@ def examples(
     return Examples(inputs(ids, features, material), labels, segments)
 
 
-def inputs(ids: Sequence[str], features: Features, material: Material) -> Inputs:
+def inputs(ids: Sequence[str], features: TrackSource, material: Material) -> Inputs:
     """Videos with nothing that tells which they are: tracks come through a function, behind which the store is hidden.
 
     Raises:

@@ -106,7 +106,7 @@ def make_report(
         benchmark: the protocol.
         runs: what happened on its splits.
         method: its name.
-        features: what `Features.describe` says of the training and test features.
+        features: what `TrackSource.describe` says of the training and test features.
         texts: what stood for the classes: ``kind``, ``fingerprint``, and the texts ``of`` each class.
         trained: folder of a method that had learned already.
         trained_on: data sets that the encoder has learned the labels of: the overlap-free figures leave out their

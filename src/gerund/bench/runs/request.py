@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gerund.errors import UsageError
-from gerund.methods.learner import NOT_SETTINGS
+from gerund.methods.training.learner import NOT_SETTINGS
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from gerund.bench.protocols.benchmark import Benchmark, Split
-from gerund.bench.protocols.tasks import Paper, Task
+from gerund.bench.protocols.tasks import Exam, SplitVideos
 from gerund.bench.runs.answers import Answers, LocalizationAnswers, RecognitionAnswers
-from gerund.bench.runs.learning import Learning, Make, Progress, SplitRun, select
+from gerund.bench.runs.learning import Learning, Make, Say, SplitRun, select
 from gerund.bench.runs.material import Material, Present, inputs, space
 from gerund.bench.runs.questions import ask_scores, ask_segments, logit_scale_of
 from gerund.errors import UsageError
@@ -43,7 +43,7 @@ def run(
     allow_missing: bool = False,
     fitted: Callable[[Split], tuple[Any, tuple[str, ...]]] | None = None,
     shared: Collection[Any] = (),
-    progress: Progress | None = None,
+    progress: Say | None = None,
 ) -> Iterator[SplitRun]:
     """Runs a method over the splits of a benchmark, one after the other.
 
@@ -82,7 +82,7 @@ def run(
     )
     present = Present(material, allow_missing)
     ready = [_prepare(benchmark, task, present) for task in select(benchmark, material, splits)]
-    for task, papers, done in ready:
+    for task, exams, done in ready:
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         with errors_while(f"split {done.name}"):
             if fitted:
@@ -90,36 +90,36 @@ def run(
             else:
                 method = learning.method(task, done)
             done.used = describe_method(method)
-            for paper in papers:
-                say(f"split {done.name}: {len(paper.videos)} videos among {len(paper.candidates)} classes")
-                done.answers.append(_ask(benchmark, task, paper, method, material, seed, done))
+            for exam in exams:
+                say(f"split {done.name}: {len(exam.videos)} videos among {len(exam.candidates)} classes")
+                done.answers.append(_ask(benchmark, task, exam, method, material, seed, done))
         done.wall_s, done.cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
         yield done
 
 
-def _prepare(benchmark: Benchmark, task: Task, present: Present) -> tuple[Task, list[Paper], SplitRun]:
+def _prepare(benchmark: Benchmark, task: SplitVideos, present: Present) -> tuple[SplitVideos, list[Exam], SplitRun]:
     """A split with the test videos that have features; so what is missing is known before anything is learned."""
     done = SplitRun(task.split.name)
-    papers = [Paper(p.name, present.only(p.videos, "test", done.missing), p.candidates) for p in task.papers]
-    for paper in papers:
-        if not paper.videos:
-            which = f" of {paper.name} classes" if paper.name else ""
+    exams = [Exam(p.name, present.only(p.videos, "test", done.missing), p.candidates) for p in task.exams]
+    for exam in exams:
+        if not exam.videos:
+            which = f" of {exam.name} classes" if exam.name else ""
             raise UsageError(
                 f"{benchmark.name} split {done.name}: no test video{which} has features; extract them first"
             )
-    return task, papers, done
+    return task, exams, done
 
 
 def _ask(
-    benchmark: Benchmark, task: Task, paper: Paper, method: Any, material: Material, seed: int, done: SplitRun
+    benchmark: Benchmark, task: SplitVideos, exam: Exam, method: Any, material: Material, seed: int, done: SplitRun
 ) -> Answers:
-    """Asks about every video of a paper in a drawn order and sorts the answers back."""
-    classes = space(paper.candidates, material)
-    order = np.random.default_rng([seed, 1]).permutation(len(paper.videos))
-    asked = inputs([paper.videos[place].video for place in order], material.test_features, material)
+    """Asks about every video of a exam in a drawn order and sorts the answers back."""
+    classes = space(exam.candidates, material)
+    order = np.random.default_rng([seed, 1]).permutation(len(exam.videos))
+    asked = inputs([exam.videos[place].video for place in order], material.test_features, material)
     if benchmark.task == "localization":
-        return _ask_when(benchmark, task, paper, method, asked, order, classes)
-    scores = np.zeros((len(paper.videos), len(paper.candidates)), np.float32)
+        return _ask_when(benchmark, task, exam, method, asked, order, classes)
+    scores = np.zeros((len(exam.videos), len(exam.candidates)), np.float32)
     for start in range(0, len(order), _BATCH):
         some = asked[start : start + _BATCH]
         batch = Inputs(list(some), some.objects)  # a plain list: no other video can be reached from it
@@ -129,14 +129,14 @@ def _ask(
             alone = [ask_scores(method, batch.take([place]), classes)[0] for place in range(min(_PROBES, len(batch)))]
             same = np.allclose(alone, answers[: len(alone)], rtol=1e-3, atol=1e-4 * np.abs(answers).max())
             done.batch_independent = bool(same) and done.batch_independent is not False
-    places = {name: place for place, name in enumerate(paper.candidates)}
+    places = {name: place for place, name in enumerate(exam.candidates)}
     return RecognitionAnswers(
         split=task.split.name,
-        paper=paper.name,
-        videos=tuple(video.video for video in paper.videos),
-        labels=np.array([places[video.label] for video in paper.videos], np.int64),
-        classes=paper.candidates,
-        is_seen=np.array([name in task.split.seen for name in paper.candidates]),
+        paper=exam.name,
+        videos=tuple(video.video for video in exam.videos),
+        labels=np.array([places[video.label] for video in exam.videos], np.int64),
+        classes=exam.candidates,
+        is_seen=np.array([name in task.split.seen for name in exam.candidates]),
         scores=scores,
         logit_scale=logit_scale_of(method),
     )
@@ -144,18 +144,18 @@ def _ask(
 
 def _ask_when(
     benchmark: Benchmark,
-    task: Task,
-    paper: Paper,
+    task: SplitVideos,
+    exam: Exam,
     method: Localizer,
     asked: Inputs,
     order: IntArray,
     classes: ClassSpace,
 ) -> LocalizationAnswers:
-    labels = dict(zip(classes.names, paper.candidates, strict=True))
+    labels = dict(zip(classes.names, exam.candidates, strict=True))
     found: list[tuple[str, float, float, str, float]] = []
     for place, track in zip(order, asked, strict=True):
-        video = paper.videos[int(place)].video
+        video = exam.videos[int(place)].video
         for item in ask_segments(method, track, classes):
             found.append((video, item.start_s, item.end_s, labels[item.action], item.score))
-    truth = [(v.video, *action) for v in paper.videos for action in benchmark.truth(v, paper.candidates)]
-    return LocalizationAnswers(task.split.name, paper.name, paper.candidates, tuple(truth), tuple(found))
+    truth = [(v.video, *action) for v in exam.videos for action in benchmark.truth(v, exam.candidates)]
+    return LocalizationAnswers(task.split.name, exam.name, exam.candidates, tuple(truth), tuple(found))

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from gerund.bench.protocols.benchmark import Benchmark, Split
-from gerund.bench.runs.material import Features
+from gerund.bench.runs.material import TrackSource
 from gerund.errors import UsageError
-from gerund.methods import saved
 from gerund.methods.catalog import MethodCard
+from gerund.methods.training import saved
 from gerund.reading import read_at_most
 from gerund.text.similar import same_names
 from gerund.writing import write_text
@@ -39,7 +39,7 @@ class Lesson(msgspec.Struct, frozen=True):
     features: str
 
 
-def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features: Features) -> None:
+def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features: TrackSource) -> None:
     """Writes a fitted method and its lesson."""
     saved.save(method, folder)
     lesson = Lesson(benchmark.name, benchmark.sha256, split.name, split.seen, str(features.describe()["fingerprint"]))
@@ -47,7 +47,7 @@ def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features
 
 
 def take_up(
-    folder: Path, card: MethodCard, parts: dict[str, Any], split: Split, features: Features
+    folder: Path, card: MethodCard, parts: dict[str, Any], split: Split, features: TrackSource
 ) -> tuple[Any, tuple[str, ...]]:
     """A method as it was kept, and the classes it has learned from.
 

@@ -12,7 +12,7 @@ from typing import Literal, Protocol, get_args
 
 import numpy as np
 
-from gerund.encoders.engines.agreement import Agreement, Inputs, compare, fingerprint, sample_inputs
+from gerund.encoders.engines.agreement import Agreement, NetworkInputs, compare, fingerprint, sample_inputs
 from gerund.encoders.graph import Array, Graph
 from gerund.errors import UsageError
 from gerund.types import FloatArray
@@ -82,7 +82,7 @@ def compile_graph(
     precision: Precision = "auto",
     device: Device = "auto",
     threads: int = 0,
-    calibration: Sequence[Inputs] | None = None,
+    calibration: Sequence[NetworkInputs] | None = None,
     checked: bool = False,
 ) -> Engine:
     """Makes a graph ready to run.
@@ -242,7 +242,7 @@ def _checked(graph: Graph, setup: Setup, threads: int) -> Engine:
     return chosen
 
 
-def _eight_bits(graph: Graph, setup: Setup, threads: int, calibration: Sequence[Inputs] | None) -> Engine:
+def _eight_bits(graph: Graph, setup: Setup, threads: int, calibration: Sequence[NetworkInputs] | None) -> Engine:
     """The int8 engine with its agreement: on the calibration inputs, or on random ones it was not calibrated with."""
     if calibration is not None and not len(calibration):
         raise UsageError("calibration is an empty list; give at least one tuple of inputs, or None for random ones")

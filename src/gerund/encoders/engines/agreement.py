@@ -12,7 +12,7 @@ import numpy as np
 from gerund.encoders.graph import Array, Graph, Node
 from gerund.types import FloatArray, FrameArray
 
-Inputs = tuple[Array, ...]
+NetworkInputs = tuple[Array, ...]
 """One value for each input of a graph, in order."""
 
 _OCTAVES = 6
@@ -85,7 +85,7 @@ def _cosines(a: Array, b: Array) -> Array:
     return np.where(np.isfinite(cosines), np.clip(cosines, -1.0, 1.0), -1.0)
 
 
-def sample_inputs(graph: Graph, rng: np.random.Generator, *, batch: int = 1, length: int = 8) -> Inputs:
+def sample_inputs(graph: Graph, rng: np.random.Generator, *, batch: int = 1, length: int = 8) -> NetworkInputs:
     """Random inputs that a graph can run on, by its own declaration of them.
 
     uint8 inputs are pictures with structure at every scale, as natural ones have; float32 inputs are normal; int64

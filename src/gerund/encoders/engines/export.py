@@ -14,7 +14,7 @@ import numpy as np
 
 from gerund.encoders.base import Encoder
 from gerund.encoders.engines import available_cores, compile_graph, require
-from gerund.encoders.engines.agreement import Agreement, Inputs, compare, sample_inputs
+from gerund.encoders.engines.agreement import Agreement, NetworkInputs, compare, sample_inputs
 from gerund.encoders.graph import Array, Graph
 from gerund.errors import GerundError, UsageError
 from gerund.types import FloatArray
@@ -22,7 +22,7 @@ from gerund.video.reader import Video
 from gerund.video.workers import Workers
 from gerund.writing import write_text
 
-Format = Literal["onnx", "openvino"]
+ExportFormat = Literal["onnx", "openvino"]
 TOLERANCE = 1e-3
 """Largest difference of two numbers that is called the same, as a share of the largest number there is."""
 LEAST_COSINE = 0.9999
@@ -38,7 +38,7 @@ def export_model(
     encoder: Encoder,
     folder: Path,
     *,
-    format: Format = "onnx",
+    format: ExportFormat = "onnx",
     videos: Sequence[Path] = (),
     tolerance: float = TOLERANCE,
     threads: int = 0,
@@ -66,8 +66,8 @@ def export_model(
         GerundError: a file does not compute the same. No file is left then but ``parity-failed.json``.
         VideoError: a video cannot be read.
     """
-    if format not in get_args(Format):
-        raise UsageError(f"no format {format!r}; there are {', '.join(get_args(Format))}")
+    if format not in get_args(ExportFormat):
+        raise UsageError(f"no format {format!r}; there are {', '.join(get_args(ExportFormat))}")
     if format == "onnx":
         require("onnx", "format 'onnx' needs the package 'onnx', which")
         require("onnxruntime", "format 'onnx' needs the package 'onnxruntime', which")
@@ -108,7 +108,7 @@ def export_model(
     return report
 
 
-def real_inputs(encoder: Encoder, graph: Graph, video: Path) -> list[Inputs]:
+def real_inputs(encoder: Encoder, graph: Graph, video: Path) -> list[NetworkInputs]:
     """Frames of a video as a network takes them: ``[1, T, h, w, 3]`` or ``[T, h, w, 3]`` a window.
 
     Returns:
@@ -127,7 +127,12 @@ def real_inputs(encoder: Encoder, graph: Graph, video: Path) -> list[Inputs]:
 
 
 def _export_graph(
-    graph: Graph, stem: Path, format: Format, real: Sequence[tuple[str, list[Inputs]]], tolerance: float, threads: int
+    graph: Graph,
+    stem: Path,
+    format: ExportFormat,
+    real: Sequence[tuple[str, list[NetworkInputs]]],
+    tolerance: float,
+    threads: int,
 ) -> dict[str, Any]:
     """Writes one network and compares it; returns its part of the report."""
     files = [stem.with_name(stem.name + ending) for ending in _ENDINGS[format]]
@@ -181,7 +186,7 @@ def _write_openvino(graph: Graph, file: Path, threads: int) -> Callable[..., Flo
     return ready(core().read_model(file), threads=threads, precision="fp32")
 
 
-def _other_engine(format: Format) -> Literal["openvino", "onnx", "torch"]:
+def _other_engine(format: ExportFormat) -> Literal["openvino", "onnx", "torch"]:
     """An engine that does not share the format's own code where there is one."""
     if format == "onnx":
         return "openvino"

@@ -19,7 +19,7 @@ import openvino
 import openvino.opset13 as ops
 
 from gerund.assets import derived
-from gerund.encoders.engines.agreement import Agreement, Inputs, fingerprint
+from gerund.encoders.engines.agreement import Agreement, NetworkInputs, fingerprint
 from gerund.encoders.graph import Array, Graph
 from gerund.types import FloatArray
 
@@ -40,7 +40,7 @@ class OpenVinoEngine:
     device = "cpu"
 
     def __init__(
-        self, graph: Graph, *, threads: int, precision: str, calibration: Sequence[Inputs] | None = None
+        self, graph: Graph, *, threads: int, precision: str, calibration: Sequence[NetworkInputs] | None = None
     ) -> None:
         self.precision = precision
         self.agreement: Agreement | None = None
@@ -78,7 +78,7 @@ def has_bf16() -> bool:
     return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def kept_quantised(graph: Graph, calibration: Sequence[Inputs]) -> openvino.Model:
+def kept_quantised(graph: Graph, calibration: Sequence[NetworkInputs]) -> openvino.Model:
     """What `quantised` gives, kept in the cache: calibrating takes half a minute, reading back half a second."""
     digest = hashlib.sha256(fingerprint(graph).encode())
     for array in (array for inputs in calibration for array in inputs):
@@ -97,7 +97,7 @@ def kept_quantised(graph: Graph, calibration: Sequence[Inputs]) -> openvino.Mode
     return core().read_model(kept[8 : 8 + size], kept[8 + size :])
 
 
-def quantised(graph: Graph, calibration: Sequence[Inputs]) -> openvino.Model:
+def quantised(graph: Graph, calibration: Sequence[NetworkInputs]) -> openvino.Model:
     """The graph as an OpenVINO model that computes in 8 bits, with ranges taken from runs on some inputs.
 
     Needs NNCF (``pip install 'gerund[int8]'``).

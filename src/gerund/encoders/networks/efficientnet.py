@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gerund.assets import Progress, find_asset, verified
+from gerund.assets import DownloadProgress, find_asset, verified
 from gerund.encoders.engines import Precision
 from gerund.encoders.graph import Array, Graph, Tensor
 from gerund.encoders.networks.backbone import Layer, fold, read_arrays, strip
@@ -170,7 +170,7 @@ class EfficientNetLite(ObjectNetwork):
         output: Output = "logits",
         threads: int = 0,
         precision: Precision = "auto",
-        progress: Progress | None = None,
+        progress: DownloadProgress | None = None,
     ) -> None:
         if number not in _SCALES:
             raise UsageError(f"there are EfficientNet-Lite0, 1 and 2, got {number}")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gerund.assets import Progress, derived, fetch, find_asset, verified
+from gerund.assets import DownloadProgress, derived, fetch, find_asset, verified
 from gerund.encoders.graph import Graph, Tensor
 from gerund.errors import AssetError
 from gerund.types import FloatArray
@@ -157,7 +157,7 @@ def pool(features: FloatArray) -> FloatArray:
     return np.asarray(pairs.mean(axis=-2, keepdims=True), np.float32)
 
 
-def load(progress: Progress | None = None) -> dict[str, FloatArray]:
+def load(progress: DownloadProgress | None = None) -> dict[str, FloatArray]:
     """The released weights with batch normalisation folded in, fetched and converted on first use.
 
     The pickle is opened once in the life of a cache.

@@ -19,7 +19,7 @@ import numpy as np
 from gerund.encoders.base import unit
 from gerund.examples import Examples, Inputs
 from gerund.methods.base import ClassEncoder
-from gerund.methods.learner import Learner, data_card, require_examples
+from gerund.methods.training.learner import Learner, data_card, require_examples
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray
 

@@ -27,7 +27,7 @@ from gerund.encoders.base import unit
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
 from gerund.methods.base import ClassEncoder
-from gerund.methods.learner import Learner, require_examples
+from gerund.methods.training.learner import Learner, require_examples
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray
 

@@ -28,9 +28,8 @@ from torch import Tensor
 from gerund.assets import hub_folder
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
-from gerund.methods.bilinear import LOSSES
-from gerund.methods.fitting import Group, History, Progress, fit_network, learned, load_learned
-from gerund.methods.layers import (
+from gerund.methods.recognizers.bilinear import LOSSES
+from gerund.methods.recognizers.elaborate.layers import (
     BertBackbone,
     ElaborateNetwork,
     Pooling,
@@ -43,10 +42,11 @@ from gerund.methods.layers import (
     WordTable,
     device_of,
 )
-from gerund.methods.learner import NOT_SETTINGS
-from gerund.methods.processes import find_device
-from gerund.methods.rehearsal import ObjectTexts, class_loss, rehearsal_loss, stream_scores
-from gerund.methods.schedule import Schedule
+from gerund.methods.recognizers.elaborate.rehearsal import ObjectTexts, class_loss, rehearsal_loss, stream_scores
+from gerund.methods.training.fitting import Group, History, StepProgress, fit_network, learned, load_learned
+from gerund.methods.training.learner import NOT_SETTINGS
+from gerund.methods.training.processes import find_device
+from gerund.methods.training.schedule import Schedule
 from gerund.text.classes import ClassSpace
 from gerund.text.descriptions import with_definitions
 from gerund.text.objects import Concepts
@@ -163,7 +163,7 @@ class Elaborate:
     keep: Literal["all", "last"] = "all"
     checkpoint_steps: int = 0
     folder: Path | None = None
-    progress: Progress | None = None
+    progress: StepProgress | None = None
     compat: Literal["", "early-fusion"] = ""
     network_: ElaborateNetwork | None = field(init=False, repr=False, default=None)
     history_: History | None = field(init=False, repr=False, default=None)

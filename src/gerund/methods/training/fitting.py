@@ -24,16 +24,16 @@ import torch
 from torch import Tensor, nn
 
 from gerund.errors import GerundError, UsageError
-from gerund.methods.processes import Processes
-from gerund.methods.run_folder import RunFolder, Weights, read_tensors
-from gerund.methods.schedule import RateSchedule, Schedule
+from gerund.methods.training.processes import Processes
+from gerund.methods.training.run_folder import RunFolder, Weights, read_tensors
+from gerund.methods.training.schedule import RateSchedule, Schedule
 
-__all__ = ["Epoch", "Group", "History", "Loss", "Progress", "Schedule", "fit_network", "learned", "load_learned"]
+__all__ = ["Epoch", "Group", "History", "Loss", "Schedule", "StepProgress", "fit_network", "learned", "load_learned"]
 
 Loss = Callable[[Tensor, torch.Generator], Tensor]
 """From the places of a batch, int64 ``[B]`` on the processor, and a generator on the processor to their mean loss."""
 
-Progress = Callable[[int, int, float], None]
+StepProgress = Callable[[int, int, float], None]
 """Called now and then with the number of steps done, the number in all, and the last loss."""
 
 _LOG_STEPS = 50
@@ -117,7 +117,7 @@ def fit_network(
     validate_every: int = 1,
     checkpoint_steps: int = 0,
     resume: bool = True,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     keep: Literal["last", "best", "all"] = "last",
 ) -> History:
     """Trains a network in place.
@@ -221,7 +221,7 @@ class _Run:
     amp: bool
     processes: Processes
     folder: RunFolder | None
-    progress: Progress | None
+    progress: StepProgress | None
 
     step: int = 0
     loss_sum: float = 0.0

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from gerund.errors import UsageError
 
 Action = tuple[float, float, str]
-Window = tuple[int, int]
+FeatureRange = tuple[int, int]
 
 WINDOW_SIZE = 128
 TRAINING_OVERLAP = 0.75
@@ -40,7 +40,7 @@ def keep_actions(actions: Iterable[Action], classes: Collection[str], *, longer_
 
 def cut_windows(
     num_features: int, *, training: bool, size: int = WINDOW_SIZE, overlap: float | None = None
-) -> list[Window]:
+) -> list[FeatureRange]:
     """Windows that cover a video, each the first and the last of its features.
 
     Full windows lie one step apart. What is left at the end gets one more window: in training a full one that ends with
@@ -73,7 +73,7 @@ def cut_windows(
     return windows
 
 
-def window_span_s(window: Window, features_per_s: float, *, compat: str = "") -> tuple[float, float]:
+def window_span_s(window: FeatureRange, features_per_s: float, *, compat: str = "") -> tuple[float, float]:
     """The time that a window covers, seconds, half-open.
 
     Args:

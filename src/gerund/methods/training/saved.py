@@ -25,8 +25,8 @@ from safetensors import numpy as tensors
 
 from gerund.errors import GerundError, UsageError, in_words
 from gerund.methods.catalog import METHODS, class_of
-from gerund.methods.learner import NOT_SETTINGS
 from gerund.methods.own import file_sha256, home_of
+from gerund.methods.training.learner import NOT_SETTINGS
 from gerund.reading import parse_json, read_at_most
 from gerund.writing import write_bytes
 

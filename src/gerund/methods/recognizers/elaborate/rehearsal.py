@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gerund.errors import UsageError
 from gerund.examples import Inputs
-from gerund.methods.layers import Views
+from gerund.methods.recognizers.elaborate.layers import Views
 from gerund.types import IntArray
 
 BoolArray = npt.NDArray[np.bool_]

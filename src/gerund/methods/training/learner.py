@@ -15,7 +15,7 @@ from gerund.encoders.engines import require
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
 from gerund.methods.base import ClassEncoder
-from gerund.methods.schedule import Schedule
+from gerund.methods.training.schedule import Schedule
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray
 
@@ -104,7 +104,7 @@ class Learner:
             UsageError: PyTorch is not installed, or has no such device.
         """
         require("torch", f"{type(self).__name__} learns with PyTorch, which")
-        from gerund.methods.processes import find_device
+        from gerund.methods.training.processes import find_device
 
         return find_device(self.device)
 
@@ -125,7 +125,7 @@ class Learner:
         """
         import torch
 
-        from gerund.methods.fitting import fit_network
+        from gerund.methods.training.fitting import fit_network
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)

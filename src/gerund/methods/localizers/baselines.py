@@ -9,7 +9,7 @@ import numpy as np
 
 from gerund.encoders.base import Encoder, require_same_encoder, unit
 from gerund.examples import Examples
-from gerund.methods.contrast import video_classes
+from gerund.methods.localizers.contrast import video_classes
 from gerund.text.classes import ClassSpace
 from gerund.types import Segment, Segments, Track
 

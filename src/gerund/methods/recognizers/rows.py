@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gerund.assets import Progress, derived, find_asset
+from gerund.assets import DownloadProgress, derived, find_asset
 from gerund.encoders.base import Window, unit
 from gerund.encoders.conse import ConseEncoder
 from gerund.encoders.engines import Device, EngineName, Precision, require
@@ -29,9 +29,9 @@ from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
 from gerund.methods.base import ClassEncoder
-from gerund.methods.bilinear import Bilinear
-from gerund.methods.eszsl import Eszsl
-from gerund.methods.gcn import Gcn
+from gerund.methods.recognizers.bilinear import Bilinear
+from gerund.methods.recognizers.eszsl import Eszsl
+from gerund.methods.recognizers.gcn import Gcn
 from gerund.text.classes import ClassSpace
 from gerund.text.names import read_vocabulary, to_words
 from gerund.types import FloatArray, FrameArray
@@ -174,7 +174,7 @@ class RowEncoder:
         engine: EngineName = "auto",
         precision: Precision = "auto",
         device: Device = "auto",
-        progress: Progress | None = None,
+        progress: DownloadProgress | None = None,
     ) -> None:
         self._conse = ConseEncoder(
             threads=threads, engine=engine, precision=precision, device=device, progress=progress

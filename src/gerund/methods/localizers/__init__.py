@@ -1,0 +1,1 @@
+"""When actions happen in a video: one file a method."""

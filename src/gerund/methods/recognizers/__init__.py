@@ -1,0 +1,1 @@
+"""Which action a video shows: one file a method."""

@@ -1,0 +1,1 @@
+"""Elaborative Rehearsal: the method, its networks, its losses."""

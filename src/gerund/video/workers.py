@@ -74,12 +74,13 @@ class Workers:
         finally:
             reading.leave()
 
-    def preview(self, path: Path, *, most_bytes: int) -> tuple[str, bytes]:
+    def preview(self, path: Path, *, most_bytes: int, fps: float | None = None) -> tuple[str, bytes]:
         """A video as a browser plays it.
 
         Args:
-            path: the file.
+            path: the file or folder.
             most_bytes: a larger file is replaced by a small copy of its pictures, even if browsers would play it.
+            fps: pictures a second of a folder.
 
         Returns:
             Its media type and its bytes.
@@ -87,9 +88,10 @@ class Workers:
         Raises:
             VideoError: it cannot be read within the limits.
         """
-        reading = Reading(self, Video(path))
+        video = Video(path, fps=fps)
+        reading = Reading(self, video)
         try:
-            kind, content = reading.ask(lambda process: process.preview(path, most_bytes))
+            kind, content = reading.ask(lambda process: process.preview(video, most_bytes))
         finally:
             reading.leave()
         return kind, content or path.read_bytes()
@@ -149,7 +151,7 @@ class Reading:
 
     def learn(self) -> None:
         """Lets the worker find out where the frames are, and the video know it."""
-        vars(self.video)["index"] = self.ask(lambda process: process.index(self.video.path))
+        vars(self.video)["index"] = self.ask(lambda process: process.index(self.video))
 
     def pictures(
         self, numbers: Sequence[int] | IntArray, preparations: Mapping[Preparation | None, Sequence[int]]

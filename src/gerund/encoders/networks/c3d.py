@@ -18,13 +18,13 @@ from gerund.encoders.networks.backbone import (
     KINETICS_STD,
     Backbone,
     Layer,
-    consecutive_clips,
     fold,
     normalise,
     read_arrays,
     strip,
 )
 from gerund.types import FloatArray, IntArray
+from gerund.video.sampling import consecutive_clips
 
 CLIP_FRAMES = 16
 CLIPS = 25

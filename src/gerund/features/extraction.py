@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from weakref import WeakSet
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from gerund.types import FloatArray, FrameArray, IntArray, Track
 from gerund.video.memory import FrameSource
 from gerund.video.reader import Video
 from gerund.video.transforms import Preparation
-from gerund.video.workers import Reading, Workers
+from gerund.video.workers import Reading, Readings, StoppedError, Workers
 
 FrameProgress = Callable[[int, int], None]
 """Called with the number of frames done and the number in all, of the video at hand."""
@@ -136,7 +135,7 @@ def extract_many(
             atexit.unregister(leave)
 
 
-class _Line:
+class _Line(Readings):
     """What leads from the threads that watch the workers to the one that encodes.
 
     Args:
@@ -144,47 +143,21 @@ class _Line:
     """
 
     def __init__(self, length: int) -> None:
+        super().__init__()
         self.pieces: queue.Queue[_Piece | _End] = queue.Queue(maxsize=length)
-        self._readings: WeakSet[Reading] = WeakSet()
-        self._adding = threading.Lock()
-        self._stopped = threading.Event()
-
-    @property
-    def is_stopped(self) -> bool:
-        """True when nobody takes anything any more."""
-        return self._stopped.is_set()
 
     def put(self, item: _Piece | _End) -> None:
         """Waits until there is room.
 
         Raises:
-            _StoppedError: nobody takes anything any more.
+            StoppedError: nobody takes anything any more.
         """
-        while not self._stopped.is_set():
+        while not self.is_stopped:
             try:
                 return self.pieces.put(item, timeout=_POLL_S)
             except queue.Full:
                 continue
-        raise _StoppedError
-
-    def feed(self, reading: Reading) -> None:
-        """From now on stopping the line stops this worker too.
-
-        Raises:
-            _StoppedError: it is stopped already.
-        """
-        with self._adding:
-            self._readings.add(reading)
-        if self._stopped.is_set():
-            raise _StoppedError
-
-    def stop(self) -> None:
-        """Lets the threads leave, also those that wait for a worker."""
-        self._stopped.set()
-        with self._adding:
-            readings = tuple(self._readings)
-        for reading in readings:
-            reading.interrupt()
+        raise StoppedError
 
 
 @dataclass(frozen=True)
@@ -207,10 +180,6 @@ class _End:
     plans: Sequence[list[Window]] = ()
     error: Exception | None = None
     time_error_s: float = 0.0
-
-
-class _StoppedError(Exception):
-    """The reader of the queue is gone."""
 
 
 def _decode(
@@ -239,10 +208,10 @@ def _decode(
                     for window, frames in view.take(place, picture):
                         line.put(_Piece(number, encoder, window, frames, done, len(needed)))
         line.put(_End(number, plans, time_error_s=time_error_s))
-    except _StoppedError:
+    except StoppedError:
         pass
     except BaseException as error:  # whatever breaks one video is that video's result; without one all would wait
-        with suppress(_StoppedError):
+        with suppress(StoppedError):
             line.put(_End(number, error=error if isinstance(error, Exception) else _as_error(error)))
 
 

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 
@@ -154,7 +155,7 @@ class Reading:
         vars(self.video)["index"] = self.ask(lambda process: process.index(self.video))
 
     def pictures(
-        self, numbers: Sequence[int] | IntArray, preparations: Mapping[Preparation | None, Sequence[int]]
+        self, numbers: Sequence[int] | IntArray, preparations: Mapping[Any, Sequence[int] | IntArray]
     ) -> Iterator[tuple[int, dict[Preparation | None, FrameArray]]]:
         """Decodes frames one at a time, in constant memory.
 
@@ -212,3 +213,40 @@ class Reading:
                 raise loss
             self._workers.give_back(self._process)
             self._process = self._workers.take(fresh=True)
+
+
+class Readings:
+    """Readings that end together, for threads that watch workers on behalf of one who may leave early."""
+
+    def __init__(self) -> None:
+        self._open: WeakSet[Reading] = WeakSet()
+        self._adding = threading.Lock()
+        self._stopped = threading.Event()
+
+    @property
+    def is_stopped(self) -> bool:
+        """True when nobody takes anything any more."""
+        return self._stopped.is_set()
+
+    def feed(self, reading: Reading) -> None:
+        """From now on stopping stops this worker too.
+
+        Raises:
+            StoppedError: it is stopped already.
+        """
+        with self._adding:
+            self._open.add(reading)
+        if self._stopped.is_set():
+            raise StoppedError
+
+    def stop(self) -> None:
+        """Lets the threads leave, also those that wait for a worker."""
+        self._stopped.set()
+        with self._adding:
+            readings = tuple(self._open)
+        for reading in readings:
+            reading.interrupt()
+
+
+class StoppedError(Exception):
+    """Who asked is gone."""

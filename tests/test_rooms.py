@@ -97,7 +97,7 @@ def test_no_circle_of_files():
 OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf"}
 LEARNING = (
     *(f"recognizers/elaborate/{name}" for name in ("method", "layers", "rehearsal")),
-    *(f"training/{name}" for name in ("fitting", "processes", "run_folder")),
+    *(f"training/{name}" for name in ("fitting", "order", "processes", "run_folder")),
 )
 MAY_IMPORT = {
     "encoders/engines/torch.py": {"torch"},

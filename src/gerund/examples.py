@@ -118,7 +118,7 @@ class Inputs(Sequence[Track]):
             >>> next(inputs.clips(Spread(2), Preparation(4, 4))).times_s.tolist()
             [[[0.6666666666666666, 2.0]]]
         """
-        return cls(LazyTracks(len(videos), _no_track), footage=Footage(lambda place: videos[place], workers, decoders))
+        return cls(without_tracks(len(videos)), footage=Footage(lambda place: videos[place], workers, decoders))
 
     def __len__(self) -> int:
         return len(self._tracks)
@@ -226,10 +226,15 @@ class Inputs(Sequence[Track]):
             yield self[start : start + size]
 
 
-def _no_track(_: int) -> Track:
-    raise UsageError(
-        "these videos have pictures and no features; extract some ('gerund extract'), or take clips of them"
-    )
+def without_tracks(count: int) -> LazyTracks:
+    """The tracks of videos that nobody has encoded; each says so when it is asked for."""
+
+    def refuse(_: int) -> Track:
+        raise UsageError(
+            "these videos have pictures and no features; extract some ('gerund extract'), or take clips of them"
+        )
+
+    return LazyTracks(count, refuse)
 
 
 @dataclass(frozen=True)

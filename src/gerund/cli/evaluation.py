@@ -60,6 +60,7 @@ Settings = Annotated[
 Paper = Annotated[bool, typer.Option("--paper", help="Start from the method's published settings.")]
 Splits = Annotated[str, typer.Option(metavar="NAMES", help="Only these splits, such as 0,1,2.")]
 AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features.")]
+Videos = Annotated[str, typer.Option(metavar="DIR", help="The data sets' files, for methods that take clips.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random; without it methods have their own.")]
 
 
@@ -89,6 +90,7 @@ def evaluate(
         str, typer.Option(metavar="PATTERN", help="Score these detection files instead; {split} stands for the split.")
     ] = "",
     truth: Annotated[str, typer.Option(metavar="PATTERN", help="Annotations of each split, instead of --data.")] = "",
+    videos: Videos = "",
     seed: Seed = None,
     out: OutFile = None,
     markdown: MarkdownFile = None,
@@ -130,6 +132,7 @@ def evaluate(
             allow_missing=allow_missing,
             predictions=_absolute(predictions),
             truth=_absolute(truth),
+            videos=_absolute(videos),
             seed=seed,
             device=device,
         )
@@ -165,6 +168,7 @@ def train(
     paper: Paper = False,
     splits: Splits = "",
     allow_missing: AllowMissing = False,
+    videos: Videos = "",
     seed: Seed = None,
     device: Device = "auto",
     threads: Threads = 0,
@@ -199,6 +203,7 @@ def train(
             paper=paper,
             splits=_names(splits),
             allow_missing=allow_missing,
+            videos=_absolute(videos),
             seed=seed,
             device=device,
         )

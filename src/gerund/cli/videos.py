@@ -26,6 +26,7 @@ from gerund.cli.options import (
     Texts,
     Threads,
 )
+from gerund.cli.rates import PicturesFps, at_rate, rate_of_pictures
 from gerund.errors import UsageError
 from gerund.printing import echo
 
@@ -55,6 +56,7 @@ def classify(
     precision: PrecisionName = "auto",
     decode_threads: DecodeThreads = 0,
     approximate_frames: Approximate = False,
+    fps: PicturesFps = None,
     quiet: Quiet = False,
 ) -> None:
     """Say which of the ACTIONS each video shows.
@@ -64,6 +66,7 @@ def classify(
     from gerund.inquiry import Inquiry, Outputs
 
     with batch(paths, quiet=quiet) as run:
+        rate = rate_of_pictures(run, fps)
         inquiry = Inquiry(run, Outputs(json, csv, overwrite=overwrite), "actions")
         inquiry.load(
             _model_for(model, method),
@@ -76,7 +79,7 @@ def classify(
         )
         inquiry.answer(
             lambda files: inquiry.model.classify_many(
-                files,
+                at_rate(files, rate),
                 inquiry.classes,
                 top=top,
                 decoders=decode_threads,
@@ -86,6 +89,7 @@ def classify(
             top=top,
             approximate=approximate_frames,
             best=top,
+            **({"fps": rate} if rate else {}),
         )
 
 
@@ -124,6 +128,7 @@ def locate(
     precision: PrecisionName = "auto",
     decode_threads: DecodeThreads = 0,
     approximate_frames: Approximate = False,
+    fps: PicturesFps = None,
     quiet: Quiet = False,
 ) -> None:
     """Say when the ACTIONS happen in each video.
@@ -133,11 +138,12 @@ def locate(
     from gerund.inquiry import Inquiry, Outputs
 
     with batch(paths, quiet=quiet) as run:
+        rate = rate_of_pictures(run, fps)
         inquiry = Inquiry(run, Outputs(json, csv, vtt, html, embed, overwrite), "segments")
         inquiry.load(model, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision)
         inquiry.answer(
             lambda files: inquiry.model.locate_many(
-                files,
+                at_rate(files, rate),
                 inquiry.classes,
                 method=method,
                 decoders=decode_threads,
@@ -147,6 +153,7 @@ def locate(
             top=top,
             approximate=approximate_frames,
             method=method,
+            **({"fps": rate} if rate else {}),
         )
 
 

@@ -13,6 +13,7 @@ from gerund.errors import GerundError, UsageError
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FrameArray, IntArray, Track
 from gerund.video.memory import FrameSource
+from gerund.video.transforms import Preparation
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Window:
         frames: frame numbers ``[T]``, ascending; a short video repeats its last one.
         spans: for each vector that is kept, the half-open range of frame numbers it speaks for, ``[S, 2]``.
         skip: how many leading vectors are dropped, because they only gave context to the others.
+        preparation: how the pictures are prepared, where it is not as the encoder would.
     """
 
     frames: IntArray
     spans: IntArray
     skip: int = 0
+    preparation: Preparation | None = None
 
 
 class Encoder(Protocol):
@@ -41,7 +44,9 @@ class Encoder(Protocol):
 
     An encoder whose pictures are prepared by a `gerund.video.transforms.Preparation` has it as `preparation`. The
     process that decodes then prepares them as well; without it, whole pictures come to this process for `prepare`,
-    which is slower and needs more memory.
+    which is slower and needs more memory. One whose network gives vectors of other lengths than 1 has
+    ``raw_windows(frames, dense=...)`` beside `encode_windows`, for `Sampling.of(encoder, raw=True)`; one that says
+    ``unit_only = True`` makes directions, whose length means nothing.
     """
 
     name: str

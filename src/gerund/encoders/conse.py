@@ -99,6 +99,7 @@ class ConseEncoder:
     dim = 384
     batch = 1
     logit_scale = _LOGIT_SCALE
+    unit_only = True
     preparation = Preparation(i3d.SIZE_PX, _SHORT_SIDE_PX)
 
     def __init__(

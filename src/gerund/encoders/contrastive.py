@@ -155,6 +155,11 @@ class ContrastiveEncoder:
         vectors = self.encode_pictures(frames.reshape(-1, *frames.shape[2:]))
         return vectors.reshape(*frames.shape[:2], self.dim)
 
+    def raw_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """As `encode_windows`, but as the network's last layer says, of any length."""
+        vectors = self.encode_pictures(frames.reshape(-1, *frames.shape[2:]), normalise=False)
+        return vectors.reshape(*frames.shape[:2], self.dim)
+
     def encode_pictures(self, pictures: FrameArray, *, normalise: bool = True) -> FloatArray:
         """Prepared pictures to vectors.
 

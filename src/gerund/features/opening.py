@@ -20,6 +20,7 @@ def open_features(
     encoder: str | None = None,
     sampling: str | None = None,
     fingerprint: str | None = None,
+    raw: bool | None = None,
     layout: Layout | None = None,
     fps: float = 0.0,
     stride: float = 0.0,
@@ -46,6 +47,7 @@ def open_features(
         sampling: of a store, which one is meant, where it has several.
         fingerprint: of a store, the one that its tracks must have. Of files, the one to give their tracks; by default
             it comes from `encoder` and `layout` and never equals that of an encoder of gerund's.
+        raw: of a store, True where vectors must be as the network gives them, False where those of length 1 come first.
         layout: None for a store.
         fps: frames a second of every video.
         stride: frames from one vector to the next.
@@ -61,7 +63,7 @@ def open_features(
     if layout is None:
         if fps or stride or info or key or times or name != "{id}":
             raise UsageError(f"{path}: name the layout of these files: {', '.join(get_args(Layout))}")
-        return FeatureStore(path, encoder=encoder, sampling=sampling, fingerprint=fingerprint)
+        return FeatureStore(path, encoder=encoder, sampling=sampling, fingerprint=fingerprint, raw=raw)
     if not encoder:
         raise UsageError(f"{path}: these files do not say which encoder made them; name it (encoder)")
     if sampling is not None:

@@ -31,14 +31,16 @@ class Recognizer(Protocol):
     """Says which action a video shows.
 
     Attributes:
-        takes: what of its inputs it looks at: ``"track"`` or ``"vector"`` (the mean of a track over time).
+        takes: what of its inputs it looks at: ``"track"``, ``"vector"`` (the mean of a track over time), or ``"clip"``
+            (pictures, by `Inputs.clips`).
 
     A method that must know the unseen class names while it learns has a class variable ``class_names_at_fit = True``.
     Then `fit` gets all classes, the seen ones first, of which only these have examples, and reports say
     "class-transductive" instead of "inductive". One that learns nothing has ``training_free = True``; then benchmarks
     neither need training features nor call `fit`. One whose scores become fair probabilities by a softmax has a
     ``logit_scale`` for it; then reports give its calibration. One that has texts of its own for the classes tells them
-    by ``texts_for(classes)``.
+    by ``texts_for(classes)``. One that needs the lengths of vectors, which encoders bring to 1, has
+    ``needs_raw = True``; then features of length 1 are refused.
     """
 
     takes: ClassVar[str]

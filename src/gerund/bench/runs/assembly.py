@@ -12,6 +12,7 @@ from gerund.assets import MODELS, hub_folder
 from gerund.bench.datasets import read_listing
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.benchmarks import find_benchmark
+from gerund.bench.runs.footage import VideoFolder
 from gerund.bench.runs.material import Material, TrackSource, space
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.toyworld import TOYWORLDS
@@ -20,6 +21,7 @@ from gerund.encoders.table import VectorTable
 from gerund.errors import AssetError, UsageError
 from gerund.features import open_features
 from gerund.features.importers import read_objects
+from gerund.features.lengths import UnitTracks
 from gerund.methods.catalog import MethodCard, find_method, make_method, takes
 from gerund.text.descriptions import choose_texts
 from gerund.text.descriptions.readers import read_descriptions
@@ -96,7 +98,7 @@ def assemble(
         parts["texts"] = world
     else:
         benchmark = find_benchmark(request.benchmark)
-        material = _read_material(request, benchmark, own_texts=takes(card, "descriptions"))
+        material = _read_material(request, benchmark, card)
     if (card.task == "localization") != (benchmark.task == "localization"):
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
     needs_model = takes(card, "encoder") or (takes(card, "texts") and not {"texts"} & {*parts, *request.vectors})
@@ -163,17 +165,41 @@ def _descriptions(card: MethodCard, texts: str) -> Any:
     return read_descriptions(Path(texts))
 
 
-def _read_material(request: Request, benchmark: Benchmark, *, own_texts: bool) -> Material:
-    if not request.features:
+def _read_material(request: Request, benchmark: Benchmark, card: MethodCard) -> Material:
+    made = card.load()
+    videos = _find_videos(request, card, made)
+    if not request.features and videos is None:
         raise UsageError(f"{benchmark.name} needs --features DIR, as 'gerund extract' or 'import-features' writes it")
     if not request.data:
         raise UsageError(f"{benchmark.name} needs --data DIR, where the official lists of {benchmark.test_on} lie")
     test = read_listing(benchmark.test_on, Path(request.data))
     same = benchmark.train_on in (benchmark.test_on, "")
     train = test if same else read_listing(benchmark.train_on, Path(request.data))
-    open_ = partial(open_features, encoder=request.encoder or None, sampling=request.sampling or None)
-    test_features: TrackSource = open_(Path(request.features))
-    train_features: TrackSource = open_(Path(request.train_features)) if request.train_features else test_features
+    raw = bool(getattr(made, "needs_raw", False))
+    test_features = _open(request, request.features, raw=raw) if request.features or videos is None else videos
+    train_features = _open(request, request.train_features, raw=raw) if request.train_features else test_features
     objects = read_objects(Path(request.objects)) if request.objects else None
+    own_texts = takes(card, "descriptions")
     class_texts = partial(choose_texts, which=request.texts) if request.texts and not own_texts else None
-    return Material(train, test, train_features, test_features, objects, class_texts)
+    return Material(train, test, train_features, test_features, objects, class_texts, videos)
+
+
+def _open(request: Request, folder: str, *, raw: bool) -> TrackSource:
+    """Features, raw where the method needs them so, and of length 1 where it does not and they are gerund's own."""
+    found = open_features(Path(folder), encoder=request.encoder or None, sampling=request.sampling or None, raw=raw)
+    return UnitTracks(found) if found.kind.raw and not raw else found
+
+
+def _find_videos(request: Request, card: MethodCard, made: Any) -> VideoFolder | None:
+    """The files, for a method that takes clips.
+
+    Raises:
+        UsageError: it does and there are none, or it does not and there are some.
+    """
+    if getattr(made, "takes", "") == "clip":
+        if not request.videos:
+            raise UsageError(f"{card.name} takes clips; give the data set's files (--videos DIR)")
+        return VideoFolder(Path(request.videos))
+    if request.videos:
+        raise UsageError(f"{card.name} takes features, not clips; leave --videos out")
+    return None

@@ -10,6 +10,7 @@ import numpy as np
 
 from gerund.bench.datasets.listing import ListedVideo, Listing
 from gerund.bench.protocols.benchmark import Benchmark
+from gerund.bench.runs.footage import VideoFolder
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs, LazyTracks
 from gerund.text.classes import ClassSpace
@@ -43,6 +44,7 @@ class Material:
         train_features: tracks of its videos.
         test_features: tracks of its videos.
         objects: for methods with an object stream, the most likely objects of each video, best first.
+        videos: for methods that take clips, the files themselves.
         class_texts: turns names into classes with the texts to use; by default their own names.
     """
 
@@ -52,14 +54,19 @@ class Material:
     test_features: TrackSource
     objects: Mapping[str, Sequence[int]] | None = None
     class_texts: Callable[[ClassSpace], ClassSpace] | None = None
+    videos: VideoFolder | None = None
 
 
 class Present:
-    """Tells which listed videos have features."""
+    """Tells which listed videos have features, and files where the method needs them."""
 
     def __init__(self, material: Material, allow_missing: bool) -> None:
         self._train, self._test = set(material.train_features.ids()), set(material.test_features.ids())
         self._allow_missing = allow_missing
+        if material.videos is not None:
+            files = set(material.videos.ids())
+            self._train &= files
+            self._test &= files
 
     def only(self, videos: tuple[ListedVideo, ...], side: str, missing: dict[str, int]) -> tuple[ListedVideo, ...]:
         """The videos that have features; the others are counted under `side` in `missing`.
@@ -115,7 +122,8 @@ def inputs(ids: Sequence[str], features: TrackSource, material: Material) -> Inp
         if lacking:
             raise UsageError(f"{len(lacking)} of {len(ids)} videos have no objects, such as {lacking[0]}")
         objects = np.array([material.objects[video] for video in ids], np.int64).reshape(len(ids), -1)
-    return Inputs(LazyTracks(len(ids), lambda place: tracks[place]), objects)
+    footage = None if material.videos is None else material.videos.footage(tuple(ids))
+    return Inputs(LazyTracks(len(ids), lambda place: tracks[place]), objects, footage)
 
 
 def space(names: tuple[str, ...], material: Material) -> ClassSpace:

@@ -122,7 +122,7 @@ def _ask(
     scores = np.zeros((len(exam.videos), len(exam.candidates)), np.float32)
     for start in range(0, len(order), _BATCH):
         some = asked[start : start + _BATCH]
-        batch = Inputs(list(some), some.objects)  # a plain list: no other video can be reached from it
+        batch = some.alone()  # no other video can be reached from it
         answers = ask_scores(method, batch, classes)
         scores[order[start : start + _BATCH]] = answers
         if start == 0:

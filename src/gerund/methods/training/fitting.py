@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from gerund.errors import GerundError, UsageError
+from gerund.methods.training.order import epoch_order
 from gerund.methods.training.processes import Processes
 from gerund.methods.training.run_folder import RunFolder, Weights, read_tensors
 from gerund.methods.training.schedule import RateSchedule, Schedule
@@ -37,7 +38,7 @@ StepProgress = Callable[[int, int, float], None]
 """Called now and then with the number of steps done, the number in all, and the last loss."""
 
 _LOG_STEPS = 50
-_ORDER, _DRAWS, _DROPOUT = 0, 1, 2
+_DRAWS, _DROPOUT = 1, 2  # 0 is of the order
 
 
 @dataclass(frozen=True)
@@ -240,7 +241,7 @@ class _Run:
             raise UsageError(f"the folder's run is past {epochs} epochs already; ask for more or take another folder")
         while self.step < total:
             number, place = self.step // per_epoch + 1, self.step % per_epoch
-            order = torch.randperm(self.num_examples, generator=_generator(self.seed, _ORDER, number))
+            order = epoch_order(self.num_examples, self.seed, number)
             for places in order.split(self.batch)[place:]:
                 self._step(places, number)
                 if self.step % per_epoch and checkpoint_steps and self.step % checkpoint_steps == 0:

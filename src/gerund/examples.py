@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -45,23 +46,32 @@ class LazyTracks(Sequence[Track]):
         return self._read(places)
 
 
-@dataclass(frozen=True)
 class Footage:
-    """Where the pictures of videos come from.
+    """Where the pictures of videos come from; no attribute of it leads to a file.
 
-    Attributes:
+    Args:
         video: gives the video at a place.
         workers: the processes that decode files; None starts some whenever clips are asked for.
         decoders: how many videos are decoded at once; 0 takes half of the cores.
     """
 
-    video: Callable[[int], FrameSource]
-    workers: Workers | None = None
-    decoders: int = 0
+    def __init__(self, video: Callable[[int], FrameSource], workers: Workers | None = None, decoders: int = 0) -> None:
+        self.workers = workers
+        self.decoders = decoders or max(1, available_cores() // 2)
+        _VIDEO_OF[self] = video
+
+    def video(self, place: int) -> FrameSource:
+        """The video at a place."""
+        return _VIDEO_OF[self](place)
 
     def take(self, places: IntArray) -> Footage:
         """That of some of the videos, in the order named."""
-        return replace(self, video=lambda number: self.video(int(places[number])))
+        video = _VIDEO_OF[self]
+        return Footage(lambda number: video(int(places[number])), self.workers, self.decoders)
+
+
+_VIDEO_OF: WeakKeyDictionary[Footage, Callable[[int], FrameSource]] = WeakKeyDictionary()
+"""Kept apart from what methods are given, since a file's name often says what is to be found out."""
 
 
 class Inputs(Sequence[Track]):
@@ -187,7 +197,7 @@ class Inputs(Sequence[Track]):
             ClipRecipe(sampling, preparation),
             generator,
             workers=self._footage.workers,
-            decoders=self._footage.decoders or max(1, available_cores() // 2),
+            decoders=self._footage.decoders,
         )
 
     def sampled(self, sampling: ClipSampling, generator: np.random.Generator | None = None) -> FloatArray:

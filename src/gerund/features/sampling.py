@@ -290,7 +290,7 @@ class Resampled:
         wanted = self.sampling.clip_frames
         if self._whole and self._own_windows != {(wanted, 1)}:
             lengths = sorted({length for length, _ in self._own_windows})
-            own = f"{lengths[0]} consecutive frames" if len(lengths) == 1 else "consecutive frames"
+            own = f"consecutive frames, {lengths[0]} together," if len(lengths) == 1 else "consecutive frames"
             raise UsageError(
                 f"{self.name} looks at {own} and samples in a way of its own; leave out {self.sampling.key} for it "
                 "(stride, rate and frames are for encoders of single frames, such as CLIP; clips and views also for "

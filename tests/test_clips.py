@@ -99,7 +99,7 @@ def test_every_place_is_drawn():
 
 
 def test_views_are_those_of_stdd():
-    """8 frames 16 apart at 30 a second: 0, 18, 36, 54, 72, 90, 108, 127 of a video that is just as long; see the spec."""
+    """8 frames 16 apart at 30 a second, of a video that is just as long, and of longer and shorter ones."""
     assert Strided().numbers(128, 30.0).tolist() == [[0, 18, 36, 54, 72, 90, 108, 127]]
     assert Strided(clips=3).numbers(300, 30.0)[:, 0].tolist() == [0, 86, 172]
     assert Strided(clips=1).numbers(300, 30.0)[0, 0] == 86

@@ -161,7 +161,7 @@ class FeatureStore(Features):
         if not self.kind.half:
             return np.ascontiguousarray(vectors, np.float32)
         largest = float(np.abs(vectors).max(initial=0))
-        if largest > np.finfo(np.float16).max:
+        if largest > float(np.finfo(np.float16).max):
             raise UsageError(f"{video}: has the number {largest:g}, which float16 cannot hold; leave --half out")
         return np.ascontiguousarray(vectors, np.float16)
 

@@ -213,3 +213,16 @@ def test_a_method_that_needs_lengths_refuses_directions(stores):
     result = evaluate(stores, "Lengths", "--features", stores / "unit")
     assert result.exit_code == 2
     assert "here they are needed as the network gives them; extract them again with --raw" in result.stderr
+
+
+def test_a_method_that_takes_clips_may_have_features_too(stores):
+    """With both, a video counts where both are there: one has features and no file, and is left out and counted."""
+    words = ("--features", stores / "unit", "--videos", stores / "videos")
+    result = evaluate(stores, "Pixels", *words)
+    assert result.exit_code == 2
+    assert "1 of 4 test videos" in result.stderr
+    result = evaluate(stores, "Pixels", *words, "--allow-missing", "--out", stores / "r.json")
+    assert result.exit_code == 0, result.stderr
+    kept = json.loads((stores / "r.json").read_text())
+    assert kept["splits"][0]["missing"] == {"train": 0, "test": 1}
+    assert kept["features"]["test"]["fingerprint"] == "1f5a"

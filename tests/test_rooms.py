@@ -22,6 +22,7 @@ FLOORS = [
     ["features"],
     ["methods"],
     ["bench"],
+    ["lessons"],
     ["asking", "loading"],
     ["api"],
     ["drawing", "terminal", "page"],

@@ -45,9 +45,9 @@ class Matched:
 def match(rows: Iterable[Row], ids: Sequence[str], *, timed: bool) -> Matched:
     """Puts rows and videos together.
 
-    A row means the video whose path ends as its own does, or begins nowhere else: ``/data/me/wave/1.mp4`` is
-    ``wave/1``, and ``1.mp4`` is ``wave/1`` where no other folder has a 1. Folders that differ are never passed over,
-    for ``walk/1`` is another video.
+    A row means the video whose path is the end of its own, or has its own as its end: ``/data/me/wave/1.mp4`` is
+    ``wave/1``, or ``1`` where videos lie in no folders, and ``1.mp4`` is ``wave/1`` where no other folder has a 1.
+    Folders that differ are never passed over, for ``walk/1`` is another video.
 
     Args:
         rows: of a table.

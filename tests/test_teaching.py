@@ -59,6 +59,30 @@ class Span:
 '''
 
 
+OBJECTS = '''
+import numpy as np
+
+
+class First:
+    """Keeps the first object of each example and its label."""
+
+    takes = "vector"
+
+    def fit(self, examples, classes):
+        self.met_ = np.stack([examples.inputs.objects[:, 0], examples.labels], axis=1)
+        return self
+
+    def score(self, inputs, classes):
+        return np.zeros((len(inputs), len(classes)))
+
+    def state(self):
+        return {"met": self.met_}
+
+    def restore(self, state):
+        self.met_ = state["met"]
+'''
+
+
 class Other(ColourEncoder):
     """The same with another fingerprint, and so other vectors as far as anybody knows."""
 
@@ -267,6 +291,27 @@ def test_a_localizer_learns_when(run, videos, tmp_path):
     assert learned["counts"].tolist() == [3, 1] and learned["lengths"].tolist() == [4, 2]
     done = run(*words)
     assert done.exit_code == 2 and "is a localizer and learns when actions happen" in done.output
+
+
+def test_objects_of_the_videos_come_along(run, videos, tmp_path):
+    """Each example has its own, whether their file calls videos by paths or by names; a video without is named."""
+    (tmp_path / "mine.py").write_text(OBJECTS)
+    for name in ("RedBall/3", "green_door/2", "RedBall/1"):
+        (videos / f"{name}.mp4").rename((videos / name).with_name(name.replace("/", "-") + ".mp4"))
+    known = {"RedBall/deep/2": 7, "RedBall-3": 5, "RedBall-1": 6, "green_door/green_door-2": 8, "green_door/1": 9}
+    (tmp_path / "o.json").write_text(json.dumps({name: [[place, 0], [0.9, 0.1]] for name, place in known.items()}))
+    words = ("train", f"{tmp_path / 'mine.py'}:First", "--videos", videos, "--model", "colours", "--objects",
+             tmp_path / "o.json", "--out", tmp_path / "t")  # fmt: skip
+    done = run(*words)
+    assert done.exit_code == 0, done.output
+    from safetensors.numpy import load_file
+
+    met = load_file(tmp_path / "t" / "learned.safetensors")["met"]
+    assert sorted(met.tolist()) == [[5, 1], [6, 1], [7, 1], [8, 0], [9, 0]]
+    del known["RedBall-3"]
+    (tmp_path / "o.json").write_text(json.dumps({name: [[place, 0], [0.9, 0.1]] for name, place in known.items()}))
+    done = run(*words)
+    assert done.exit_code == 1 and "has no objects of RedBall/RedBall-3" in done.output
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,13 @@ class Pixels:
         return means[:, places] / self.brightness_
 
 
+    def state(self):
+        return {"brightness": np.array([self.brightness_])}
+
+    def restore(self, state):
+        self.brightness_ = float(state["brightness"][0])
+
+
 class Lengths:
     """Needs to know how long vectors are."""
 
@@ -226,3 +233,37 @@ def test_a_method_that_takes_clips_may_have_features_too(stores):
     kept = json.loads((stores / "r.json").read_text())
     assert kept["splits"][0]["missing"] == {"train": 0, "test": 1}
     assert kept["features"]["test"]["fingerprint"] == "1f5a"
+
+
+def test_a_method_that_takes_clips_is_trained_and_taken_up(world):
+    """On a benchmark's files, kept and evaluated: the answers are those of one that learned just now."""
+    (world / "videos/deep/v5").rename(world / "v5")
+    write_colours(world / "videos" / "v5.mp4", ["blue"])
+    files = ("--videos", world / "videos")
+    mine = f"{world / 'mine.py'}:Pixels"
+    words = ["train", mine, "--on", "colours", "--data", str(world), *map(str, files), "--out", str(world / "t")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.stderr
+    for name, option in (("kept", ["--trained", world / "t"]), ("anew", [])):
+        result = evaluate(world, "Pixels", *files, *option, "--out", world / f"{name}.json")
+        assert result.exit_code == 0, result.stderr
+    with np.load(world / "kept.answers.npz") as kept, np.load(world / "anew.answers.npz") as anew:
+        (scores,) = [key for key in kept.files if key.endswith("scores")]
+        np.testing.assert_array_equal(kept[scores], anew[scores])
+
+
+def test_a_method_that_takes_clips_learns_from_own_videos(world):
+    """A folder for each class is enough; features are refused, for there is nothing in them to see."""
+    for colour in ("red", "green"):
+        (world / "own" / colour).mkdir(parents=True)
+        write_colours(world / "own" / colour / f"{colour}1.mp4", [colour])
+    words = ["train", f"{world / 'mine.py'}:Pixels", "--videos", str(world / "own"), "--out", str(world / "t")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.stderr
+    lesson = json.loads((world / "t" / "lesson.json").read_text())
+    assert (lesson["features"], lesson["videos"]) == ("pixels", {"green": 1, "red": 1})
+    table = world / "labels.csv"
+    table.write_text("path,label\nv0,red\nv1,green\n")
+    words = ["train", words[1], "--labels", str(table), "--features", str(world), "--out", str(world / "u")]
+    result = CliRunner().invoke(app, words)
+    assert (result.exit_code, "takes clips; give the videos themselves" in result.stderr) == (2, True)

@@ -199,7 +199,7 @@ def test_unit_maths_gets_unit_vectors(run, painted, tmp_path):
     run("extract", painted, "--encoder", "tiny", "--raw", "--out", tmp_path / "raw")
     run("extract", painted, "--encoder", "tiny", "--out", tmp_path / "unit")
     there = FeatureStore(tmp_path / "unit")
-    found = UnitTracks(FeatureStore(tmp_path / "raw"))
+    found = open_features(tmp_path / "raw", raw=False)
     assert found.describe() == there.describe()
     assert found.ids() == ["clip"]
     (track,) = found.tracks(["clip"])

@@ -21,7 +21,6 @@ from gerund.encoders.table import VectorTable
 from gerund.errors import AssetError, UsageError
 from gerund.features import open_features
 from gerund.features.importers import read_objects
-from gerund.features.lengths import UnitTracks
 from gerund.methods.catalog import MethodCard, find_method, make_method, takes
 from gerund.text.descriptions import choose_texts
 from gerund.text.descriptions.readers import read_descriptions
@@ -93,6 +92,8 @@ def assemble(
     card = find_method(request.method, file_sha256)
     parts: dict[str, Any] = {}
     if request.benchmark in TOYWORLDS:
+        if request.videos or getattr(card.load(), "takes", "") == "clip":
+            raise UsageError(f"{request.benchmark} has tracks and no videos, so nothing in it takes clips (--videos)")
         world, benchmark = TOYWORLDS[request.benchmark](request.seed or 0)
         material = Material(world.listing, world.listing, world, world)
         parts["texts"] = world
@@ -101,6 +102,33 @@ def assemble(
         material = _read_material(request, benchmark, card)
     if (card.task == "localization") != (benchmark.task == "localization"):
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
+    return assemble_on(request, card, benchmark, material, load_encoder, parts=parts, from_report=from_report)
+
+
+def assemble_on(
+    request: Request,
+    card: MethodCard,
+    benchmark: Benchmark,
+    material: Material,
+    load_encoder: LoadEncoder,
+    *,
+    parts: dict[str, Any],
+    from_report: bool = False,
+) -> Assembly:
+    """Finds what a method is built on, where the protocol and what it runs on are known.
+
+    Args:
+        request: what was asked for.
+        card: the method.
+        benchmark: the protocol.
+        material: lists and features.
+        load_encoder: gives a model by its name.
+        parts: what is known already, by the name of the method's argument.
+        from_report: nobody typed the request, so that what it names is not fetched from the model hub.
+
+    Raises:
+        UsageError: something does not exist, or does not fit together.
+    """
     needs_model = takes(card, "encoder") or (takes(card, "texts") and not {"texts"} & {*parts, *request.vectors})
     if request.model or needs_model:
         name = request.model or str(material.test_features.describe()["encoder"])
@@ -175,19 +203,18 @@ def _read_material(request: Request, benchmark: Benchmark, card: MethodCard) -> 
     test = read_listing(benchmark.test_on, Path(request.data))
     same = benchmark.train_on in (benchmark.test_on, "")
     train = test if same else read_listing(benchmark.train_on, Path(request.data))
-    raw = bool(getattr(made, "needs_raw", False))
-    test_features = _open(request, request.features, raw=raw) if request.features or videos is None else videos
-    train_features = _open(request, request.train_features, raw=raw) if request.train_features else test_features
+    open_ = partial(
+        open_features,
+        encoder=request.encoder or None,
+        sampling=request.sampling or None,
+        raw=bool(getattr(made, "needs_raw", False)),
+    )
+    test_features: TrackSource = open_(Path(request.features)) if request.features or videos is None else videos
+    train_features = open_(Path(request.train_features)) if request.train_features else test_features
     objects = read_objects(Path(request.objects)) if request.objects else None
     own_texts = takes(card, "descriptions")
     class_texts = partial(choose_texts, which=request.texts) if request.texts and not own_texts else None
     return Material(train, test, train_features, test_features, objects, class_texts, videos)
-
-
-def _open(request: Request, folder: str, *, raw: bool) -> TrackSource:
-    """Features, raw where the method needs them so, and of length 1 where it does not and they are gerund's own."""
-    found = open_features(Path(folder), encoder=request.encoder or None, sampling=request.sampling or None, raw=raw)
-    return UnitTracks(found) if found.kind.raw and not raw else found
 
 
 def _find_videos(request: Request, card: MethodCard, made: Any) -> VideoFolder | None:

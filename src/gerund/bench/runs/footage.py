@@ -22,12 +22,20 @@ class VideoFolder:
 
     Args:
         folder: what holds them; folders of numbered pictures are videos too.
+        decoders: how many are decoded at once; 0 takes half of the cores.
+
+    Attributes:
+        encoder: `PIXELS`, as is the fingerprint: nobody has encoded them.
+        sampling: the method's own, which no key names.
 
     Raises:
         UsageError: there is none, or two would have one id.
     """
 
-    def __init__(self, folder: Path) -> None:
+    encoder = fingerprint = PIXELS
+    sampling = ""
+
+    def __init__(self, folder: Path, decoders: int = 0) -> None:
         found = find_videos([folder])
         if found.problems:
             raise UsageError(f"--videos: {found.problems[0]}")
@@ -36,6 +44,7 @@ class VideoFolder:
         self._named: dict[str, list[str]] = {}
         for video in self._paths:
             self._named.setdefault(video.rsplit("/", 1)[-1], []).append(video)
+        self._decoders = decoders
         self._workers = Workers()
 
     def ids(self) -> list[str]:
@@ -49,7 +58,7 @@ class VideoFolder:
 
     def footage(self, ids: Sequence[str]) -> Footage:
         """Their pictures, through a function behind which the files are hidden."""
-        return Footage(lambda place: self._video(ids[place]), self._workers)
+        return Footage(lambda place: self._video(ids[place]), self._workers, self._decoders)
 
     def describe(self) -> dict[str, object]:
         """That the method looks at the pictures, as it says itself."""

@@ -20,11 +20,11 @@ PicturesFps = Annotated[
 ]
 
 
-def at_rate(paths: list[Path], fps: float | None) -> list[Video]:
-    """The videos at some paths; folders of pictures have this rate."""
+def at_rate(paths: list[Path], fps: float | None) -> list[Path | Video]:
+    """The same, where a rate is given with folders of pictures as videos that have it."""
     from gerund.video.reader import Video
 
-    return [Video(path, fps=fps) for path in paths]
+    return [Video(path, fps=fps) if fps and path.is_dir() else path for path in paths]
 
 
 def rate_of_pictures(run: Batch, fps: float | None) -> float | None:

@@ -219,7 +219,7 @@ class Readings:
     """Readings that end together, for threads that watch workers on behalf of one who may leave early."""
 
     def __init__(self) -> None:
-        self._open: WeakSet[Reading] = WeakSet()
+        self._readings: WeakSet[Reading] = WeakSet()
         self._adding = threading.Lock()
         self._stopped = threading.Event()
 
@@ -235,7 +235,7 @@ class Readings:
             StoppedError: it is stopped already.
         """
         with self._adding:
-            self._open.add(reading)
+            self._readings.add(reading)
         if self._stopped.is_set():
             raise StoppedError
 
@@ -243,7 +243,7 @@ class Readings:
         """Lets the threads leave, also those that wait for a worker."""
         self._stopped.set()
         with self._adding:
-            readings = tuple(self._open)
+            readings = tuple(self._readings)
         for reading in readings:
             reading.interrupt()
 

@@ -57,6 +57,12 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE[,VALUE]", help="A setting; of several the best on held-out classes."),
 ]
+Choose = Annotated[
+    str,
+    typer.Option(
+        metavar="WHAT", help="Chosen on held-out seen classes too: checkpoint, temperature, bias; several by ,"
+    ),
+]
 Paper = Annotated[bool, typer.Option("--paper", help="Start from the method's published settings.")]
 Splits = Annotated[str, typer.Option(metavar="NAMES", help="Only these splits, such as 0,1,2.")]
 AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features.")]
@@ -77,6 +83,7 @@ def evaluate(
     vectors: Vectors = None,
     objects: Objects = "",
     set_: Settings = None,
+    choose: Choose = "",
     paper: Paper = False,
     splits: Splits = "",
     trained: Annotated[str, typer.Option(metavar="DIR", help="A method that 'gerund train' wrote.")] = "",
@@ -123,6 +130,7 @@ def evaluate(
             vectors=_pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
             settings=parse_settings(set_ or []),
+            choose=_names(choose),
             paper=paper,
             splits=_names(splits),
             trained=_absolute(trained),
@@ -151,7 +159,9 @@ def evaluate(
 def train(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="A method, or file.py:Class for one of yours.")],
     on: Annotated[str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for each split, with checkpoints.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="A folder for each split, with checkpoints.")
+    ] = None,
     features: FeaturesOption = "",
     train_features: TrainFeatures = "",
     encoder: FeatureEncoder = "",
@@ -162,10 +172,14 @@ def train(
     vectors: Vectors = None,
     objects: Objects = "",
     set_: Settings = None,
+    choose: Choose = "",
     paper: Paper = False,
     splits: Splits = "",
     allow_missing: AllowMissing = False,
     seed: Seed = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would take: steps, parameters, memory, time.")
+    ] = False,
     device: Device = "auto",
     threads: Threads = 0,
     engine: EngineName = "auto",
@@ -179,6 +193,7 @@ def train(
     Example: gerund train devise --on toyworld --out trained/
     """
     from gerund.bench.runs.evaluate import train_and_save
+    from gerund.bench.runs.planning import plan_training
     from gerund.bench.runs.request import Request, parse_settings
     from gerund.terminal import Watcher
 
@@ -196,14 +211,22 @@ def train(
             vectors=_pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
             settings=parse_settings(set_ or []),
+            choose=_names(choose),
             paper=paper,
             splits=_names(splits),
             allow_missing=allow_missing,
             seed=seed,
             device=device,
         )
-        check_folder(out)
         load = _loader(device, threads, engine, precision)
+        if dry_run:
+            with Watcher(quiet=quiet) as watcher:
+                plan = plan_training(request, load_encoder=load, progress=_teller(watcher, quiet=quiet))
+            echo("\n".join(plan))
+            return
+        if out is None:
+            raise UsageError("give a folder for what is learned (--out DIR), or --dry-run to see what it would take")
+        check_folder(out)
         with Watcher(quiet=quiet) as watcher:
             written = train_and_save(request, out, load_encoder=load, progress=_teller(watcher, quiet=quiet))
         for place in written:

@@ -66,7 +66,7 @@ def evaluate(
     if request.predictions:
         return _score_files(request, answers=answers, command=command, progress=progress)
     if request.trained and (request.settings or request.paper or request.choose):
-        raise UsageError("a trained method has its settings (--trained); leave --set, --choose and --paper out")
+        raise UsageError("a trained method has its settings (--trained); leave --set and --paper out, --choose too")
     for name in request.trained_on:
         find_dataset(name)
     file_sha256 = repeating.data.method.file_sha256 if repeating else ""

@@ -1,13 +1,13 @@
 """What a training will take, told before it is begun: steps, parameters, memory and time.
 
-Two steps are computed for it and thrown away.
+A few steps are computed for it and thrown away.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class Plan:
         num_trained: of them, those that are trained.
         memory: bytes by what they hold.
         step_s: seconds that one step took.
+        grows: more videos are more examples; False where the examples are something else, such as one graph.
     """
 
     num_examples: int
@@ -44,27 +45,30 @@ class Plan:
     num_trained: int
     memory: Mapping[str, int]
     step_s: float
+    grows: bool = True
 
-    def num_steps(self, num_examples: int) -> int:
-        """Steps in all, with so many examples."""
-        return self.epochs * steps_of_epoch(num_examples, self.batch, drop_last=self.drop_last)
+    def num_steps(self, num_videos: int) -> int:
+        """Steps in all, with so many videos."""
+        count = num_videos if self.grows else self.num_examples
+        return self.epochs * steps_of_epoch(count, self.batch, drop_last=self.drop_last)
 
-    def seconds(self, num_examples: int) -> float:
+    def seconds(self, num_videos: int) -> float:
         """How long that would take, if every step were as fast as the one that was timed."""
-        return self.num_steps(num_examples) * self.step_s
+        return self.num_steps(num_videos) * self.step_s
 
     def lines(self) -> list[str]:
         """It in words, a line each."""
-        words = ", ".join(f"{name} {_size(count)}" for name, count in self.memory.items())
+        words = ", ".join(f"{name} {size_in_words(count)}" for name, count in self.memory.items())
+        per_epoch = steps_of_epoch(self.num_examples, self.batch, drop_last=self.drop_last)
+        each = f"{self.batch} videos a step" if self.grows else f"batch {self.batch} of {self.num_examples} examples"
         tail = ", a smaller last batch left out" if self.drop_last else ""
         return [
-            f"{self.epochs} epochs of {steps_of_epoch(self.num_examples, self.batch, drop_last=self.drop_last)} steps, "
-            f"{self.batch} videos a step{tail}",
+            f"{self.epochs} epochs of {per_epoch} steps, {each}{tail}",
             *(f"{name}: {value}" for name, value in self.how.items()),
             f"parameters: {self.num_parameters:,}, of which {self.num_trained:,} are trained",
-            f"memory: about {_size(sum(self.memory.values()))} ({words}); an estimate",
-            f"a step took {_duration(self.step_s)}; all {self.num_steps(self.num_examples):,} about "
-            f"{_duration(self.seconds(self.num_examples))}, an estimate without validation and checkpoints",
+            f"memory: about {size_in_words(sum(self.memory.values()))} ({words}); an estimate",
+            f"a step took {duration_in_words(self.step_s)}; all {self.num_steps(self.num_examples):,} about "
+            f"{duration_in_words(self.seconds(self.num_examples))}, an estimate without validation and checkpoints",
         ]
 
 
@@ -76,36 +80,36 @@ class Trial:
         num_examples: how many examples there are.
         num_tried: of them, those that it was fitted on.
         num_parameters: numbers that it learned; None where it does not give them.
-        memory: bytes by what they hold.
+        num_bytes: that they take; None alike.
         fit_s: seconds that it took.
     """
 
     num_examples: int
     num_tried: int
     num_parameters: int | None
-    memory: Mapping[str, int]
+    num_bytes: int | None
     fit_s: float
 
-    def seconds(self, num_examples: int) -> float:
-        """How long it would take, if it grew with the examples."""
-        return self.fit_s * num_examples / self.num_tried
+    def seconds(self, num_videos: int) -> float:
+        """How long it would take, if it grew with the videos."""
+        return self.fit_s * num_videos / self.num_tried
 
     def lines(self) -> list[str]:
         """It in words, a line each."""
-        words = ", ".join(f"{name} {_size(count)}" for name, count in self.memory.items())
-        known = "not known: it has no state()" if self.num_parameters is None else f"{self.num_parameters:,}"
+        known = "not known: it has no state()"
+        if self.num_parameters is not None and self.num_bytes is not None:
+            known = f"{self.num_parameters:,}, {size_in_words(self.num_bytes)}; while it learns it may need more"
         return [
             "learns in one go, without epochs and steps",
             f"parameters: {known}",
-            f"memory: at least {_size(sum(self.memory.values()))} ({words})",
-            f"a fit on {self.num_tried} of {self.num_examples} videos took {_duration(self.fit_s)}; all about "
-            f"{_duration(self.seconds(self.num_examples))} if it grows with the videos, an estimate",
+            f"a fit on {self.num_tried} of {self.num_examples} videos took {duration_in_words(self.fit_s)}; all about "
+            f"{duration_in_words(self.seconds(self.num_examples))} if it grows with the videos, an estimate",
         ]
 
 
 @dataclass
 class DryRun:
-    """Given to the training loop as its `progress`, it ends the run after two steps, and has the plan then.
+    """Given to the training loop as its `progress`, it ends the run after a few steps, and has the plan then.
 
     Attributes:
         plan: None until the loop was reached.
@@ -124,7 +128,7 @@ class DryRunOver(BaseException):
 def try_out(method: Any, examples: Examples, classes: ClassSpace) -> Plan | Trial:
     """What fitting a method would take; the method is of no use afterwards, and nothing is written.
 
-    One that learns with the training loop, and hands its attribute ``progress`` on to it, is stopped after two steps.
+    One that learns with the training loop, and hands its attribute ``progress`` on to it, is stopped after a few steps.
     Any other is fitted on a few videos of each class, or, where it has such an attribute for something else, on all.
 
     Args:
@@ -139,22 +143,18 @@ def try_out(method: Any, examples: Examples, classes: ClassSpace) -> Plan | Tria
             method.fit(examples, classes)
         except DryRunOver:
             if run.plan is not None:
-                return run.plan
+                return replace(run.plan, grows=run.plan.num_examples == len(examples))
     else:
         some = examples.take(_some_of_each(examples.labels))
         start_s = time.perf_counter()
         method.fit(some, classes)
     fit_s = time.perf_counter() - start_s
     state = method.state() if hasattr(method, "state") else None
-    vectors = examples.inputs[0].vectors if len(examples) else np.zeros(0)
     return Trial(
         num_examples=len(examples),
         num_tried=len(some),
         num_parameters=None if state is None else sum(np.asarray(array).size for array in state.values()),
-        memory={
-            **({} if state is None else {"parameters": sum(np.asarray(array).nbytes for array in state.values())}),
-            "features": len(examples) * vectors.nbytes,
-        },
+        num_bytes=None if state is None else sum(np.asarray(array).nbytes for array in state.values()),
         fit_s=fit_s,
     )
 
@@ -165,11 +165,11 @@ def _some_of_each(labels: Any) -> list[int]:
     return sorted(int(place) for label in np.unique(labels) for place in np.flatnonzero(labels == label)[:count])
 
 
-def _size(count: int) -> str:
+def size_in_words(count: int) -> str:
     """Bytes in words.
 
     Example:
-        >>> _size(999), _size(2_500_000)
+        >>> size_in_words(999), size_in_words(2_500_000)
         ('999 B', '2.5 MB')
     """
     amount, unit = float(count), "B"
@@ -180,11 +180,11 @@ def _size(count: int) -> str:
     return f"{amount:.3g} {unit}"
 
 
-def _duration(seconds: float) -> str:
+def duration_in_words(seconds: float) -> str:
     """Seconds in words.
 
     Example:
-        >>> _duration(0.0123), _duration(90), _duration(7300), _duration(200_000)
+        >>> duration_in_words(0.0123), duration_in_words(90), duration_in_words(7300), duration_in_words(200_000)
         ('0.012 s', '90 s', '2.0 h', '2.3 days')
     """
     if seconds < 1:

@@ -88,7 +88,7 @@ def fit_network(
             last epoch is always one.
         checkpoint_steps: also write a checkpoint every so many steps; 0 for none.
         resume: go on from the folder's last checkpoint; False throws it away.
-        progress: told how far it is. A `DryRun` ends it after two steps that are thrown away.
+        progress: told how far it is. A `DryRun` ends it after a few steps that are thrown away.
         keep: what the network has in the end: the ``"last"`` weights, or those of the ``"best"`` validation, the first
             of equals. ``"all"`` ends with the last ones and keeps every candidate.
         rules: how parameters are trained that a predicate picks, such as `SPARE_VECTORS`; applied over the groups.

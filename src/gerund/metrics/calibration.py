@@ -77,8 +77,8 @@ def best_logit_scale(scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         labels: index of the true class, ``[N]``.
 
     Returns:
-        A number above 0. Where every answer is right, or none better than chance, the best is without end on either
-        side; then it is the last one that was tried: 10,000 times, or a 10,000th of, the one that suits the spread.
+        A number above 0. Where every answer is right no factor is the best; then it is one at which all are as good as
+        certain. Where none is better than chance it is close to 0.
 
     Raises:
         UsageError: labels do not fit.

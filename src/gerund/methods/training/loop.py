@@ -142,7 +142,7 @@ class Run:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.processes.device)
-        for part in share.chunk(self.accumulate) if len(share) else ():
+        for part in (part for part in share.tensor_split(self.accumulate) if len(part)):
             with self.precision.autocast():
                 mean = self.loss(part, generator)
             value = mean.float() * (len(part) / len(places))

@@ -22,6 +22,7 @@ from gerund.bench.runs.material import Material, TrackSource, examples, inputs, 
 from gerund.bench.runs.questions import ask_scores, ask_when
 from gerund.errors import UsageError
 from gerund.examples import Examples
+from gerund.methods.base import Checkpointed, Choosing
 from gerund.methods.failures import errors_of
 from gerund.metrics.calibration import best_logit_scale
 from gerund.metrics.generalised import ausuc
@@ -185,7 +186,7 @@ class Judge:
         """What scores are divided by, so that their softmax is as likely as can be."""
         return 1 / best_logit_scale(self.scores(method), self.examples.labels)
 
-    def choose(self, method: Any) -> None:
+    def choose(self, method: Choosing) -> None:
         """Lets a method that can choose do it by itself."""
         with errors_of(method, "choose"):
             method.choose(self.examples, space(self.names, self.material))
@@ -353,6 +354,14 @@ def take(method: Any, checkpoint: float | None, values: Mapping[str, Any]) -> No
             raise UsageError(
                 f"{type(method).__name__}.chosen_after_fit names {name}, which cannot be set on a fitted one: {error}"
             ) from error
+
+
+def _numbers(method: Checkpointed) -> list[int]:
+    with errors_of(method, "checkpoints"):
+        numbers = list(method.checkpoints())
+    if not numbers:
+        raise UsageError(f"{type(method).__name__} has kept no checkpoints to choose from; let it keep them all")
+    return numbers
 
 
 def is_training_free(method: Any) -> bool:

@@ -13,8 +13,8 @@ from gerund.bench.protocols.audit import KNOWN_TOGETHER, always_together
 from gerund.bench.protocols.benchmark import Split
 from gerund.bench.protocols.benchmarks import find_benchmark
 from gerund.bench.runs.assembly import LoadEncoder, assemble, require_one_encoder
-from gerund.bench.runs.choosing import Wanted, is_training_free
 from gerund.bench.runs.external import read_answers
+from gerund.bench.runs.judging import Wanted, is_training_free
 from gerund.bench.runs.learning import Say, SplitRun, train
 from gerund.bench.runs.report import Report, make_report
 from gerund.bench.runs.request import Request

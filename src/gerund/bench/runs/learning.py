@@ -12,16 +12,8 @@ from gerund.bench.datasets.listing import ListedVideo
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import SplitVideos, tasks
 from gerund.bench.runs.answers import Answers
-from gerund.bench.runs.choosing import (
-    Chosen,
-    Judge,
-    Wanted,
-    choose_by_held_out,
-    choose_by_validation,
-    is_training_free,
-    shows,
-    take,
-)
+from gerund.bench.runs.choosing import choose_by_held_out, choose_by_validation, shows
+from gerund.bench.runs.judging import Chosen, Judge, Wanted, is_training_free, take
 from gerund.bench.runs.material import Material, Present, examples, space
 from gerund.errors import GerundError, UsageError, in_words
 from gerund.examples import Examples

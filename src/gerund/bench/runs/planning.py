@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from gerund.bench.datasets.listing import ListedVideo
 from gerund.bench.runs.assembly import Assembly, LoadEncoder, assemble, require_one_encoder
-from gerund.bench.runs.choosing import Wanted, hold_out, is_training_free, shows
+from gerund.bench.runs.choosing import hold_out, shows
+from gerund.bench.runs.judging import Wanted, is_training_free
 from gerund.bench.runs.learning import Learning, Say, SplitRun, select
 from gerund.bench.runs.material import examples, space
 from gerund.bench.runs.request import Request

@@ -591,7 +591,7 @@ def test_choosing_takes_the_best_epoch_and_may_be_repeated(bert):
     last = method.state()
     shares = []
     for number in range(1, 5):
-        method._take(method.history_, number)
+        method.take_checkpoint(number)
         shares.append(accuracy(method, unseen, classes))
     best = int(np.argmax(shares)) + 1
     assert method.choose(unseen, classes) is method
@@ -603,6 +603,45 @@ def test_choosing_takes_the_best_epoch_and_may_be_repeated(bert):
     method.choose(seen, seen_classes)
     assert accuracy(method.choose(unseen, classes), unseen, classes) == max(shares)
     assert any((last[name] != tensor.numpy()).any() for name, tensor in method.history_.weights(1).items())
+
+
+def test_what_saves_memory_changes_nothing_else(bert):
+    """BERT's layers computed twice give the same weights to the last bit; batches in parts nearly the same."""
+    (seen, classes), _ = make_world(videos=1)
+    made = {**QUICK, "bert": bert, "streams": "video", "epochs": 2, "text_dropout": 0.0, "lr": 1e-4}
+    plain = Elaborate(**made).fit(seen, classes)
+    again = Elaborate(**made, recompute=True).fit(seen, classes)
+    parts = Elaborate(**made, accumulate=2).fit(seen, classes)
+    assert not any("forward" in vars(module) for module in again.network_.modules())
+    for name, array in plain.state().items():
+        np.testing.assert_array_equal(again.state()[name], array, err_msg=name)
+        np.testing.assert_allclose(parts.state()[name], array, atol=1e-3, err_msg=name)
+    assert any((parts.state()[name] != array).any() for name, array in plain.state().items())
+
+
+def test_settings_of_training_reach_the_loop(bert, monkeypatch):
+    """What is spared, how batches are computed, in which numbers, and where it ends."""
+    (seen, classes), _ = make_world(videos=1)
+    asked = {}
+
+    def note(network, loss, num_examples, **settings):
+        asked.update(settings)
+        raise Killed
+
+    monkeypatch.setattr("gerund.methods.recognizers.elaborate.method.fit_network", note)
+    method = Elaborate(
+        **{**QUICK, "bert": bert}, decay_vectors=False, accumulate=3, amp=True, half="fp16", recompute=True, epochs=9
+    )
+    method.stop_epoch = 4
+    with pytest.raises(Killed):
+        method.fit(seen, classes)
+    assert [rule.name for rule in asked["rules"]] == ["vectors and norms"]
+    assert (asked["accumulate"], asked["amp"], asked["half"], asked["epochs"]) == (3, True, "fp16", 4)
+    assert asked["recompute"] == ("text.backbone.bert.encoder.layer.*",)
+    assert asked["schedule"].period_steps == 9 * 2, "the schedule is that of all epochs"
+    assert method.checkpoints() == ()
+    with pytest.raises(UsageError, match="nothing to take"):
+        method.take_checkpoint(1)
 
 
 VARIANTS = {
@@ -677,6 +716,10 @@ def test_bert_decays_on_its_own_terms(bert, monkeypatch):
         ({"fusion": 4}, "fusion"),
         ({"streams": "sound"}, "sound"),
         ({"text": "words"}, "GloVe"),
+        (
+            {"text": "words", "words": WordTable(("a",), np.ones((1, 2), np.float32)), "recompute": True},
+            "layers of BERT",
+        ),
         ({"loss": "l2"}, "one stream"),
         ({"loss": "huber"}, "huber"),
         ({"compat": "early-fusion", "fusion": 2}, "early-fusion"),

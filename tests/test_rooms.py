@@ -97,7 +97,10 @@ def test_no_circle_of_files():
 OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf", "scipy"}
 LEARNING = (
     *(f"recognizers/elaborate/{name}" for name in ("method", "layers", "rehearsal")),
-    *(f"training/{name}" for name in ("fitting", "processes", "run_folder")),
+    *(
+        f"training/{name}"
+        for name in ("fitting", "history", "loop", "parameters", "precision", "processes", "recompute", "run_folder")
+    ),
 )
 MAY_IMPORT = {
     "encoders/engines/torch.py": {"torch"},

@@ -57,6 +57,12 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE[,VALUE]", help="A setting; of several the best on held-out classes."),
 ]
+Choose = Annotated[
+    str,
+    typer.Option(
+        metavar="WHAT", help="Chosen on held-out seen classes too: checkpoint, temperature, bias; several by ,"
+    ),
+]
 Paper = Annotated[bool, typer.Option("--paper", help="Start from the method's published settings.")]
 Splits = Annotated[str, typer.Option(metavar="NAMES", help="Only these splits, such as 0,1,2.")]
 AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features.")]
@@ -77,6 +83,7 @@ def evaluate(
     vectors: Vectors = None,
     objects: Objects = "",
     set_: Settings = None,
+    choose: Choose = "",
     paper: Paper = False,
     splits: Splits = "",
     trained: Annotated[str, typer.Option(metavar="DIR", help="A method that 'gerund train' wrote.")] = "",
@@ -123,6 +130,7 @@ def evaluate(
             vectors=_pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
             settings=parse_settings(set_ or []),
+            choose=_names(choose),
             paper=paper,
             splits=_names(splits),
             trained=_absolute(trained),
@@ -151,8 +159,9 @@ def evaluate(
 def train(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="A method, or file.py:Class for one of yours.")],
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="A folder for the method; of a benchmark, one for each split.")
-    ],
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="A folder for the method; of a benchmark, one for each split."),
+    ] = None,
     on: Annotated[
         str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")
     ] = "",
@@ -184,10 +193,14 @@ def train(
     vectors: Vectors = None,
     objects: Objects = "",
     set_: Settings = None,
+    choose: Choose = "",
     paper: Paper = False,
     splits: Splits = "",
     allow_missing: AllowMissing = False,
     seed: Seed = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would take: steps, parameters, memory, time.")
+    ] = False,
     device: Device = "auto",
     threads: Threads = 0,
     engine: EngineName = "auto",
@@ -204,6 +217,7 @@ def train(
     Example: gerund train eszsl --videos clips/ --labels labels.csv --out trained/
     """
     from gerund.bench.runs.evaluate import train_and_save
+    from gerund.bench.runs.planning import plan_training
     from gerund.bench.runs.request import Request, parse_settings
     from gerund.cli.teaching import one_source, teach_own
     from gerund.lessons.teaching import OwnVideos
@@ -230,14 +244,24 @@ def train(
             vectors=_pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
             settings=parse_settings(set_ or []),
+            choose=_names(choose),
             paper=paper,
             splits=_names(splits),
             allow_missing=allow_missing,
             seed=seed,
             device=device,
         )
-        check_folder(out)
         load = _loader(device, threads, engine, precision)
+        if dry_run and not on:
+            raise UsageError("--dry-run plans the training on a benchmark (--on); leave it out with --videos")
+        if dry_run:
+            with Watcher(quiet=quiet) as watcher:
+                plan = plan_training(request, load_encoder=load, progress=_teller(watcher, quiet=quiet))
+            echo("\n".join(plan))
+            return
+        if out is None:
+            raise UsageError("give a folder for what is learned (--out DIR), or --dry-run to see what it would take")
+        check_folder(out)
         if not on:
             own = OwnVideos(videos, labels, actions, keep_features, decode_threads)
             teach_own(request, own, out, model=model or DEFAULT_MODEL, load_encoder=load, quiet=quiet)

@@ -131,11 +131,14 @@ def _with_spread(figure: tuple[float, float | None] | None) -> str:
 
 def _card_lines(report: ReportData) -> tuple[str, ...]:
     texts = {key: value for key, value in report.texts.items() if key != "of"}
-    chosen = [f"split {split.name}: {split.settings}" for split in report.splits if split.held_out]
+    splits = [split for split in report.splits if split.held_out or split.chosen]
+    chosen = [f"split {split.name}: {split.settings | split.chosen}" for split in splits]
+    how = dict.fromkeys(split.choice for split in report.splits if split.choice)
     card = {
         "method settings": report.method.settings or "defaults",
         **({"method's file": f"sha256 {report.method.file_sha256}"} if report.method.file_sha256 else {}),
         "chosen on held-out seen classes": "; ".join(chosen) or "nothing",
+        **({"choice": "; ".join(how)} if how else {}),
         "features": report.features,
         "class texts": texts,
         "overlap checked against": _checked_against(report),

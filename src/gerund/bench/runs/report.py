@@ -199,6 +199,8 @@ def split_result(
         batch_independent=done.batch_independent,
         wall_s=round(done.wall_s, 3),
         cpu_s=round(done.cpu_s, 3),
+        chosen=plain(done.chosen),
+        choice=done.choice,
     )
 
 

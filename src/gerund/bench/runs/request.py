@@ -29,6 +29,7 @@ class Request:
             ``FILE@NAMES``.
         objects: file with the most likely objects of each video.
         settings: values of the method's settings; of several the best on held-out seen classes is chosen.
+        choose: what else is chosen on held-out seen classes, of `judging.PARTS`.
         paper: start from the method's published settings.
         splits: names of splits; empty for all.
         trained: folder of a method that has learned already.
@@ -56,6 +57,7 @@ class Request:
     vectors: Mapping[str, str] = field(default_factory=dict)
     objects: str = ""
     settings: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    choose: Sequence[str] = ()
     paper: bool = False
     splits: Sequence[str] = ()
     trained: str = ""

@@ -69,7 +69,12 @@ class OverlapFree(msgspec.Struct, frozen=True):
 
 
 class SplitResult(msgspec.Struct, frozen=True):
-    """One split: its figures in percent, and what they rest on."""
+    """One split: its figures in percent, and what they rest on.
+
+    Attributes:
+        chosen: the checkpoint, temperature and bias, as far as they were chosen.
+        choice: how these and the settings were chosen; ``""`` where nothing was, or it is not known.
+    """
 
     name: str
     metrics: dict[str, float]
@@ -83,6 +88,8 @@ class SplitResult(msgspec.Struct, frozen=True):
     batch_independent: bool | None
     wall_s: Seconds
     cpu_s: Seconds
+    chosen: dict[str, float] = msgspec.field(default_factory=dict)
+    choice: str = ""
 
 
 class Figure(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from gerund.encoders.base import Encoder
 from gerund.encoders.table import VectorTable
 from gerund.errors import AssetError, UsageError
 from gerund.features import open_features
-from gerund.features.importers import read_objects
+from gerund.features.object_lists import read_objects
 from gerund.methods.catalog import MethodCard, find_method, make_method, takes
 from gerund.text.descriptions import choose_texts
 from gerund.text.descriptions.readers import read_descriptions

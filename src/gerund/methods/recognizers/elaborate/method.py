@@ -49,7 +49,7 @@ from gerund.methods.training.processes import find_device
 from gerund.methods.training.schedule import Schedule
 from gerund.text.classes import ClassSpace
 from gerund.text.descriptions import with_definitions
-from gerund.text.objects import Concepts
+from gerund.text.objects import Concepts, find_concepts
 from gerund.types import FloatArray, IntArray
 
 Texts = tuple[tuple[str, ...], ...]
@@ -330,7 +330,7 @@ class Elaborate:
         """What is said of objects; None where no stream looks at them."""
         if self.streams == "video":
             return None
-        concepts = Concepts.imagenet21k() if self.concepts is None else self.concepts
+        concepts = find_concepts("imagenet21k") if self.concepts is None else self.concepts
         read, recalled = (concepts.texts if gloss else concepts.names for gloss in self.glosses)
         return ObjectTexts(
             read, recalled, self.top_objects, self.rehearsed_objects, self.random_concepts, self.separate_objects

@@ -19,6 +19,7 @@ from gerund.encoders.objects import rank_objects, sample_frames
 from gerund.encoders.weights.checkpoint import Checkpoint
 from gerund.encoders.weights.legacy import read_legacy
 from gerund.errors import AssetError, UsageError
+from gerund.text.objects import find_concepts
 from gerund.video.reader import Video
 from gerund.video.transforms import Preparation
 

@@ -14,9 +14,8 @@ from gerund.cli.options import DecodeThreads, Paths, PrecisionName, Quiet, Threa
 from gerund.errors import UsageError, VideoError
 
 if TYPE_CHECKING:
-    from gerund.encoders.objects import ObjectNetwork
     from gerund.features.object_store import ObjectStore
-    from gerund.text.objects import Concepts
+    from gerund.features.objects import FoundObjects, ObjectFinder
     from gerund.video.workers import Workers
 
 app = typer.Typer()
@@ -68,9 +67,8 @@ def objects(
 
     Example: gerund objects ucf101/ --out objects.json
     """
-    from gerund.encoders.object_networks import open_object_network, vocabulary_of
-    from gerund.features.object_lists import Finder, ObjectLists, Vocabulary
     from gerund.features.object_store import ObjectStore
+    from gerund.features.objects import open_finder
     from gerund.features.store import name_videos
     from gerund.video.workers import Workers
     from gerund.writing import check_outputs, is_stdout
@@ -80,51 +78,25 @@ def objects(
         check_outputs([out], run.videos)
         if is_stdout(out):
             raise UsageError("--out -: objects are added to a file, so give one")
-        network = open_object_network(
+        finder = open_finder(
             encoder,
+            vocabulary,
             random_weights=random_weights,
             threads=threads,
             precision=precision,
             progress=run.watcher.download,
         )
-        chosen = vocabulary or vocabulary_of(network)
-        concepts = _concepts_of(network, chosen)
-        finder = Finder(network.name.removesuffix("-logits"), network.fingerprint, random_weights)
-        wanted = ObjectLists(Vocabulary.of(chosen, concepts), finder, min(top, network.dim))
-        store = ObjectStore(out, wanted, overwrite=overwrite)
+        store = ObjectStore(out, finder.lists(top), overwrite=overwrite)
         if random_weights:
-            run.say(f"note: {network.name} has random weights: what it finds means nothing, and 'evaluate' refuses it")
+            run.say(f"note: {encoder} has random weights: what it finds means nothing, and 'evaluate' refuses it")
         workers = run.stack.enter_context(Workers())
-        _find(run, named, network, concepts, store, workers, top=top, decoders=decode_threads, quiet=quiet)
-
-
-def _concepts_of(network: ObjectNetwork, vocabulary: str) -> Concepts:
-    """What a network's classes are.
-
-    Raises:
-        UsageError: nobody knows, or they are as many as another vocabulary has.
-    """
-    from gerund.text.objects import VOCABULARIES, find_concepts
-
-    if not vocabulary:
-        raise UsageError(
-            f"{network.name} tells {network.dim} classes apart, and gerund does not know which; give their list "
-            f"(--vocabulary FILE, or one of {', '.join(VOCABULARIES)})"
-        )
-    concepts = find_concepts(vocabulary)
-    if len(concepts) != network.dim:
-        raise UsageError(
-            f"{network.name} tells {network.dim} classes apart, and the vocabulary {vocabulary} has {len(concepts)} "
-            "objects, so it is not the network's"
-        )
-    return concepts
+        _find(run, named, finder, store, workers, top=top, decoders=decode_threads, quiet=quiet)
 
 
 def _find(
     run: Batch,
     named: dict[str, Path],
-    network: ObjectNetwork,
-    concepts: Concepts,
+    finder: ObjectFinder,
     store: ObjectStore,
     workers: Workers,
     *,
@@ -133,7 +105,6 @@ def _find(
     quiet: bool,
 ) -> None:
     from gerund.drawing import heading
-    from gerund.features.objects import FoundObjects, find_objects
     from gerund.terminal import show
     from gerund.video.reader import Video
     from gerund.writing import standard_output
@@ -153,7 +124,7 @@ def _find(
     def ask(paths: list[Path]) -> Iterator[Outcome]:
         for begin in range(0, len(paths), _AT_ONCE):
             part = paths[begin : begin + _AT_ONCE]
-            done = find_objects(map(Video, part), network, top=top, decoders=decoders, workers=workers)
+            done = finder.find(map(Video, part), top=top, decoders=decoders, workers=workers)
             for path, found in zip(part, done, strict=True):
                 yield path, found.error or found
 
@@ -162,7 +133,7 @@ def _find(
     def take(path: Path, found: FoundObjects) -> None:
         store.write(id_of[path], path, found.places, found.scores)
         if not quiet:
-            best = ", ".join(concepts.names[place].partition(",")[0] for place in found.places[:_SHOWN])
+            best = ", ".join(finder.concepts.names[place].partition(",")[0] for place in found.places[:_SHOWN])
             text = heading(str(path), found.video.duration_s).append(f"  {best}")
             with run.watcher.hidden(), standard_output():
                 show(text.append("\n") if many else text)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -116,7 +117,7 @@ class ObjectLists:
     top: int
     videos: Mapping[str, Listed] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def places(self) -> dict[str, list[int]]:
         """The places alone, best first, by the ids of the videos."""
         return {video: listed.objects[0] for video, listed in self.videos.items()}

@@ -11,6 +11,7 @@ import msgspec
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.runs.material import TrackSource
 from gerund.errors import UsageError
+from gerund.features.object_lists import ObjectLists, require_vocabulary
 from gerund.methods.catalog import MethodCard
 from gerund.methods.training import saved
 from gerund.reading import read_at_most
@@ -30,6 +31,7 @@ class Lesson(msgspec.Struct, frozen=True):
         split: name of the split.
         classes: its seen classes, in the data set's spelling.
         features: fingerprint of the encoder that made the tracks.
+        objects: fingerprint of the network that found the objects; ``""`` where nobody knows, or there were none.
     """
 
     benchmark: str
@@ -37,17 +39,32 @@ class Lesson(msgspec.Struct, frozen=True):
     split: str
     classes: tuple[str, ...]
     features: str
+    objects: str = ""
 
 
-def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features: TrackSource) -> None:
+def keep(
+    method: Any,
+    folder: Path,
+    benchmark: Benchmark,
+    split: Split,
+    features: TrackSource,
+    objects: ObjectLists | None = None,
+) -> None:
     """Writes a fitted method and its lesson."""
     saved.save(method, folder)
-    lesson = Lesson(benchmark.name, benchmark.sha256, split.name, split.seen, str(features.describe()["fingerprint"]))
+    made_by = str(features.describe()["fingerprint"])
+    found_by = objects.network.fingerprint if objects else ""
+    lesson = Lesson(benchmark.name, benchmark.sha256, split.name, split.seen, made_by, found_by)
     write_text(folder / _LESSON, json.dumps(msgspec.to_builtins(lesson), ensure_ascii=False, indent=1) + "\n")
 
 
 def take_up(
-    folder: Path, card: MethodCard, parts: dict[str, Any], split: Split, features: TrackSource
+    folder: Path,
+    card: MethodCard,
+    parts: dict[str, Any],
+    split: Split,
+    features: TrackSource,
+    objects: ObjectLists | None = None,
 ) -> tuple[Any, tuple[str, ...]]:
     """A method as it was kept, and the classes it has learned from.
 
@@ -57,9 +74,11 @@ def take_up(
         parts: what it is built on.
         split: what it is to be asked about.
         features: what it is to be asked with.
+        objects: the same, where it looks at objects.
 
     Raises:
-        UsageError: it is another method, has learned from other features, or from classes that the split asks about.
+        UsageError: it is another method, has learned from other features or objects, or from classes that the split
+            asks about.
     """
     own = folder / f"split-{split.name}"
     place = own if own.is_dir() else folder
@@ -74,6 +93,7 @@ def take_up(
             f"{place} has learned from features with fingerprint {lesson.features}, and these have {found}; extract "
             "with the same encoder, or train it again"
         )
+    _require_objects(place, method, lesson, objects)
     known = [match.name for match in same_names(split.unseen, lesson.classes)]
     if known:
         raise UsageError(
@@ -81,6 +101,24 @@ def take_up(
             f"about as unseen, such as {known[0]}; train it on this split"
         )
     return method, lesson.classes
+
+
+def _require_objects(place: Path, method: Any, lesson: Lesson, objects: ObjectLists | None) -> None:
+    """Refuses objects of another vocabulary, or those that another network found, where that is known.
+
+    Raises:
+        UsageError: they are.
+    """
+    vocabulary = getattr(method, "vocabulary", None)
+    if objects is None or vocabulary is None:
+        return
+    require_vocabulary(objects, vocabulary, f"the file of objects, asked of {place}")
+    found = objects.network.fingerprint
+    if lesson.objects and found and found != lesson.objects:
+        raise UsageError(
+            f"{place} has learned from objects that a network with fingerprint {lesson.objects} found, and these were "
+            f"found by {objects.network.name} ({found}); find them with the same network, or train it again"
+        )
 
 
 def _read(folder: Path) -> Lesson:

@@ -73,7 +73,9 @@ def evaluate(
     material, folder = found.material, Path(request.trained)
 
     def fitted(split: Split) -> tuple[Any, tuple[str, ...]]:
-        return take_up(folder, found.card, found.parts, split, material.test_features, material.objects)
+        return take_up(
+            folder, found.card, found.parts, found.benchmark, split, material.test_features, material.objects
+        )
 
     first = next((s for s in found.benchmark.splits if not request.splits or s.name in request.splits), None)
     with errors_while(f"making {found.card.name}"):  # now, and not when all is done

@@ -52,7 +52,11 @@ Vectors = Annotated[
     list[str] | None,
     typer.Option(metavar="PART=FILE[@NAMES]", help="A table of class vectors for the method's texts or rows."),
 ]
-Objects = Annotated[str, typer.Option(metavar="FILE", help="The most likely objects of each video (JSON).")]
+Objects = Annotated[str, typer.Option(metavar="FILE", help="The objects in each video ('gerund objects').")]
+ObjectsVocabulary = Annotated[
+    str,
+    typer.Option(metavar="NAME|FILE", help="What the numbers of --objects stand for, where that file does not say."),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE[,VALUE]", help="A setting; of several the best on held-out classes."),
@@ -65,7 +69,7 @@ Choose = Annotated[
 ]
 Paper = Annotated[bool, typer.Option("--paper", help="Start from the method's published settings.")]
 Splits = Annotated[str, typer.Option(metavar="NAMES", help="Only these splits, such as 0,1,2.")]
-AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features.")]
+AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features or objects.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random; without it methods have their own.")]
 
 
@@ -82,6 +86,7 @@ def evaluate(
     texts: Texts = "",
     vectors: Vectors = None,
     objects: Objects = "",
+    objects_vocabulary: ObjectsVocabulary = "",
     set_: Settings = None,
     choose: Choose = "",
     paper: Paper = False,
@@ -129,6 +134,7 @@ def evaluate(
             texts=texts,
             vectors=_pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
+            objects_vocabulary=_vocabulary(objects_vocabulary),
             settings=parse_settings(set_ or []),
             choose=_names(choose),
             paper=paper,
@@ -144,7 +150,11 @@ def evaluate(
         _check_report_file(out)
         check_outputs(
             [out, out and _answers_of(out), markdown, html],
-            [Path(place) for place in (predictions, truth, objects, texts, *request.vectors.values()) if place],
+            [
+                Path(place)
+                for place in (predictions, truth, objects, request.objects_vocabulary, texts, *request.vectors.values())
+                if place
+            ],
         )
         try:
             report = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
@@ -192,6 +202,7 @@ def train(
     texts: Texts = "",
     vectors: Vectors = None,
     objects: Objects = "",
+    objects_vocabulary: ObjectsVocabulary = "",
     set_: Settings = None,
     choose: Choose = "",
     paper: Paper = False,
@@ -243,6 +254,7 @@ def train(
             texts=texts,
             vectors=_pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
+            objects_vocabulary=_vocabulary(objects_vocabulary),
             settings=parse_settings(set_ or []),
             choose=_names(choose),
             paper=paper,
@@ -402,6 +414,13 @@ def _answers_of(report: Path) -> Path:
 def _absolute(path: str) -> str:
     """A path that means the same from another folder; a report keeps it."""
     return str(Path(path).absolute()) if path else ""
+
+
+def _vocabulary(given: str) -> str:
+    """A vocabulary's name, or its file, named so that it is the same one from another folder."""
+    from gerund.text.objects import VOCABULARIES
+
+    return given if given in VOCABULARIES else _absolute(given)
 
 
 def _method(given: str) -> str:

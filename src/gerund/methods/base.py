@@ -39,8 +39,9 @@ class Recognizer(Protocol):
     "class-transductive" instead of "inductive". One that learns nothing has ``training_free = True``; then benchmarks
     neither need training features nor call `fit`. One whose scores become fair probabilities by a softmax has a
     ``logit_scale`` for it; then reports give its calibration. One that has texts of its own for the classes tells them
-    by ``texts_for(classes)``. One with settings that only matter when it answers names them in
-    ``chosen_after_fit = (...)``; then their values are compared on one fit.
+    by ``texts_for(classes)``; what a reader of its results should know, by ``remarks()``, a list of texts. One with
+    settings that only matter when it answers names them in ``chosen_after_fit = (...)``; then their values are compared
+    on one fit.
     """
 
     takes: ClassVar[str]

@@ -74,7 +74,9 @@ def evaluate(
     material, folder = found.material, Path(request.trained)
 
     def fitted(split: Split) -> tuple[Any, tuple[str, ...]]:
-        return take_up(folder, found.card, found.parts, found.benchmark, split, material.test_features)
+        return take_up(
+            folder, found.card, found.parts, found.benchmark, split, material.test_features, material.objects
+        )
 
     first = next((s for s in found.benchmark.splits if not request.splits or s.name in request.splits), None)
     with errors_while(f"making {found.card.name}"):  # now, and not when all is done
@@ -99,6 +101,8 @@ def evaluate(
         )
     )
     features = {"train": dict(material.train_features.describe()), "test": dict(material.test_features.describe())}
+    if material.objects is not None:
+        features["objects"] = material.objects.describe()
     report = make_report(
         found.benchmark,
         done,
@@ -184,14 +188,15 @@ def train_and_save(
     found = assemble(request, load_encoder)
     if is_training_free(found.probe()):
         raise UsageError(f"{found.card.name} is training-free; evaluate it as it is")
-    require_one_encoder(found.material)
+    material = found.material
+    require_one_encoder(material)
     splits = {split.name: split for split in found.benchmark.splits}
     written: list[Path] = []
     try:
         for done, method in train(
             found.benchmark,
             found.make,
-            found.material,
+            material,
             folder=folder,
             shared=found.parts.values(),
             splits=request.splits or None,
@@ -202,7 +207,7 @@ def train_and_save(
             progress=progress,
         ):
             place = folder / f"split-{done.name}"
-            keep(method, place, found.benchmark, splits[done.name], found.material.train_features)
+            keep(method, place, found.benchmark, splits[done.name], material.train_features, material.objects)
             written.append(place)
     except GerundError as error:
         if not written:

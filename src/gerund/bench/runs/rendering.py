@@ -64,6 +64,7 @@ def _heading_lines(report: ReportData) -> tuple[str, ...]:
         lines.append("closed-set: tested on the classes that were trained on; not a zero-shot result")
     lines.append(f"compat: {', '.join(filter(None, [benchmark.compat, method.compat])) or 'none'}")
     sides = {"train": "training", "validation": "validation", "test": "test"}
+    lines += [f"note: {remark}" for remark in method.remarks]
     missing = {side: sum(split.missing.get(side, 0) for split in splits) for side in sides}
     lacking = [f"{count} {sides[side]} videos" for side, count in missing.items() if count]
     if len(splits) < benchmark.num_splits:

@@ -175,7 +175,8 @@ def _method_used(name: str, trained: str, runs: Sequence[SplitRun], file_sha256:
     settings = used[0]["settings"]
     common = {key: value for key, value in settings.items() if all(of["settings"].get(key) == value for of in used)}
     protocol = used[0]["protocol"] + (f", trained elsewhere ({trained})" if trained else "")
-    return MethodUsed(plain(name), common, plain(protocol), used[0]["compat"], file_sha256)
+    remarks = list(dict.fromkeys(remark for of in used for remark in of["remarks"]))
+    return MethodUsed(plain(name), common, plain(protocol), used[0]["compat"], file_sha256, plain(remarks))
 
 
 def split_result(

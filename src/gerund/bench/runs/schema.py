@@ -51,6 +51,7 @@ class MethodUsed(msgspec.Struct, frozen=True):
         protocol: inductive, class-transductive, training-free or found elsewhere.
         compat: its switch, ``""`` for none.
         file_sha256: of the user's file that it was run from; ``""`` for gerund's own.
+        remarks: what it says that a reader should know.
     """
 
     name: str
@@ -58,6 +59,7 @@ class MethodUsed(msgspec.Struct, frozen=True):
     protocol: str = "inductive"
     compat: str = ""
     file_sha256: str = ""
+    remarks: list[str] = msgspec.field(default_factory=list)
 
 
 class OverlapFree(msgspec.Struct, frozen=True):

@@ -26,10 +26,12 @@ import torch
 from torch import Tensor
 
 from gerund.assets import hub_folder
+from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
 from gerund.methods.recognizers.bilinear import LOSSES
 from gerund.methods.recognizers.elaborate.layers import (
+    MINILM,
     BertBackbone,
     ElaborateNetwork,
     Pooling,
@@ -39,7 +41,6 @@ from gerund.methods.recognizers.elaborate.layers import (
     VideoEncoder,
     Views,
     WordBackbone,
-    WordTable,
     device_of,
 )
 from gerund.methods.recognizers.elaborate.rehearsal import ObjectTexts, class_loss, rehearsal_loss, stream_scores
@@ -50,7 +51,7 @@ from gerund.methods.training.processes import find_device
 from gerund.methods.training.schedule import Schedule
 from gerund.text.classes import ClassSpace
 from gerund.text.descriptions import with_definitions
-from gerund.text.objects import Concepts
+from gerund.text.objects import Concepts, find_concepts
 from gerund.types import FloatArray, IntArray
 
 Texts = tuple[tuple[str, ...], ...]
@@ -80,9 +81,11 @@ class Elaborate:
         streams: ``"video"`` scores features alone (the paper's VSE), ``"objects"`` the objects alone, ``"both"`` is the
             full model.
         text: ``"bert"``, or ``"words"`` for a frozen table of word vectors.
-        bert: folder of a BERT with its vocabulary, or its repository on the model hub.
-        bert_trains_from: its parameters before the first that begins so are frozen; ``""`` trains all, None none.
-        words: the table of word vectors for ``text="words"``.
+        bert: folder of a BERT with its vocabulary, its repository on the model hub, or ``"minilm"`` for the six-layer
+            BERT that gerund reads sentences with; reports say so.
+        bert_trains_from: its parameters before the first that begins so are frozen; ``""`` trains all, None none. The
+            default leaves the last two layers to be trained, also of MiniLM.
+        words: the table of word vectors for ``text="words"``, a row for each word and mark in lower case.
         recurrent: a layer over the word vectors, both ways, averaged; ``""`` for none.
         max_tokens: longer texts are cut.
         concepts: the object vocabulary; None takes the 21,843 classes of ImageNet-21k.
@@ -142,7 +145,7 @@ class Elaborate:
     text: Literal["bert", "words"] = "bert"
     bert: str | Path = "google-bert/bert-base-uncased"
     bert_trains_from: str | None = "encoder.layer.10"
-    words: WordTable | None = None
+    words: VectorTable | None = None
     recurrent: Recurrent = ""
     max_tokens: int = 100
     concepts: Concepts | None = None
@@ -194,11 +197,16 @@ class Elaborate:
             )
         if self.fusion not in (0, 1, 2, 3):
             raise UsageError(f"fusion is 0, 1, 2 or 3, got {self.fusion}")
-        if self.text == "words" and not isinstance(self.words, WordTable):
-            raise UsageError(f"text='words' needs words=WordTable.read(...), such as GloVe's; got {self.words!r}")
+        if self.text == "words" and not isinstance(self.words, VectorTable):
+            raise UsageError(
+                f"text='words' needs a table of word vectors such as GloVe's: words=VectorTable.read(...), --vectors "
+                f"words=VECTORS@WORDS; got {self.words!r}"
+            )
         if self.recompute and self.text != "bert":
             raise UsageError("recompute=True is for the layers of BERT, and text='words' has none")
         self.bert = str(self.bert)
+        if self.bert == MINILM and self.bert_trains_from == type(self).bert_trains_from:
+            self.bert_trains_from = "encoder.layer.4"
         if self.loss not in ("ce", "l2", *LOSSES) or (self.loss == "l2" and self.streams == "both"):
             raise UsageError(
                 f"loss is 'ce', {', '.join(map(repr, LOSSES))}, or 'l2' for one stream; got {self.loss!r} for "
@@ -215,11 +223,14 @@ class Elaborate:
 
         Args:
             which: ``"full"`` for the whole model, ``"vse"`` for features alone with BERT, ``"vse-words"`` with word
-                vectors (give `words`), ``"objects"`` for the object stream with rehearsal.
+                vectors (give `words`; the same as ``"vse"`` with ``text="words"``), ``"objects"`` for the object stream
+                with rehearsal.
             settings: instead of the published ones.
 
         Source: the released configurations.
         """
+        if which == "vse" and settings.get("text") == "words":
+            which = "vse-words"
         if which not in _PUBLISHED:
             raise UsageError(f"the published models are {', '.join(_PUBLISHED)}; got {which!r}")
         return cls(**{"warmup_steps": 1700, "period_steps": 17_000, **_PUBLISHED[which], **settings})
@@ -336,7 +347,7 @@ class Elaborate:
             UsageError: it was learned with another BERT, word table or object vocabulary, or with other settings.
             AssetError: its BERT is one of the model hub, not the default one, and not here.
         """
-        if self.text == "bert" and self.bert != type(self).bert and not Path(self.bert).is_dir():
+        if self.text == "bert" and self.bert not in (MINILM, type(self).bert) and not Path(self.bert).is_dir():
             hub_folder(str(self.bert), fetch=False)  # what a saved method names is looked for here, not on the network
         first = state.get("video.linear.weight", np.zeros((0, 0), np.float32))
         network = self._build(first.shape[1])
@@ -363,13 +374,31 @@ class Elaborate:
         """The texts that stand for the classes."""
         return (with_definitions(classes) if self.definitions and not classes.as_given else classes).texts
 
+    @property
+    def vocabulary(self) -> Concepts | None:
+        """What the numbers of its objects stand for; None where no stream looks at objects.
+
+        Raises:
+            AssetError: it cannot be had.
+        """
+        return None if self.streams == "video" else self._concepts
+
+    def remarks(self) -> list[str]:
+        """What a reader of its results should know."""
+        if self.text == "bert" and self.bert == MINILM:
+            return ["texts are read by MiniLM (all-MiniLM-L6-v2) in BERT's place, so this is not the published model"]
+        return []
+
+    @cached_property
+    def _concepts(self) -> Concepts:
+        return find_concepts("imagenet21k") if self.concepts is None else self.concepts
+
     @cached_property
     def _spoken(self) -> ObjectTexts | None:
         """What is said of objects; None where no stream looks at them."""
         if self.streams == "video":
             return None
-        concepts = Concepts.imagenet21k() if self.concepts is None else self.concepts
-        read, recalled = (concepts.texts if gloss else concepts.names for gloss in self.glosses)
+        read, recalled = (self._concepts.texts if gloss else self._concepts.names for gloss in self.glosses)
         return ObjectTexts(
             read, recalled, self.top_objects, self.rehearsed_objects, self.random_concepts, self.separate_objects
         )

@@ -11,7 +11,7 @@ import gerund
 SOURCE = Path(gerund.__file__).parent
 
 FLOORS = [
-    ["printing", "version"],
+    ["discovery", "printing", "version"],
     ["errors"],
     ["types"],
     ["reading", "writing"],

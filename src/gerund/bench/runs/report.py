@@ -20,6 +20,7 @@ from gerund.bench.protocols.audit import overlap_free
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.published import published
 from gerund.bench.runs.answers import save_answers
+from gerund.bench.runs.classes import classes_of
 from gerund.bench.runs.learning import SplitRun
 from gerund.bench.runs.measuring import measure
 from gerund.bench.runs.rendering import as_html, as_markdown, as_text
@@ -200,6 +201,8 @@ def split_result(
         batch_independent=done.batch_independent,
         wall_s=round(done.wall_s, 3),
         cpu_s=round(done.cpu_s, 3),
+        costs=done.costs,
+        classes=classes_of(done.answers),
     )
 
 

@@ -36,6 +36,18 @@ def report(
     ] = False,
     markdown: MarkdownFile = None,
     html: HtmlFile = None,
+    map_: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            metavar="FILE",
+            help="Of one report: its videos and class texts in two dimensions, .html or .svg; extra plots.",
+        ),
+    ] = None,
+    features: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With --map: the features, where they are not where they were.")
+    ] = None,
+    split: Annotated[str, typer.Option(metavar="K", help="With --map: which split; the first by default.")] = "",
 ) -> None:
     """Show a report, or several as one table; with --recompute, prove the figures from the saved answers.
 
@@ -47,12 +59,15 @@ def report(
     from gerund.bench.runs.report import Report
 
     with errors_to_exit():
-        check_outputs([markdown, html], [*reports, *map(answers_of, reports)])
+        _check_map(map_, reports, features, split)
+        check_outputs([markdown, html, map_], [*reports, *map(answers_of, reports)])
         if len(reports) == 1:
             read = Report.read(reports[0])
             show(read, markdown, html)
             if recompute:
                 _prove(read, reports[0])
+            if map_:
+                _draw(read, reports[0].parent, map_, features, split)
             return
         found, wrong = _read_all(reports)
         if found:
@@ -66,6 +81,30 @@ def report(
             echo(f"gerund: {line}", err=True)
         if wrong:
             raise typer.Exit(1)
+
+
+def _check_map(target: Path | None, reports: Sequence[Path], features: Path | None, split: str) -> None:
+    """Refuses what cannot be a map.
+
+    Raises:
+        UsageError: why.
+    """
+    if target is None and (features or split):
+        raise UsageError("--features and --split are for a map; name its file too, with --map FILE")
+    if target and target.suffix.lower() not in (".html", ".svg"):
+        raise UsageError(f"--map {target}: a map is a page or a picture; give FILE.html or FILE.svg")
+    if target and len(reports) > 1:
+        raise UsageError(f"--map {target}: a map is of one report, got {len(reports)}")
+
+
+def _draw(read: Report, folder: Path, target: Path, features: Path | None, split: str) -> None:
+    from gerund.api import load
+    from gerund.bench.runs.map_page import map_page, map_picture
+    from gerund.bench.runs.mapping import make_map
+
+    found = make_map(read, folder, load_encoder=lambda name: load(name).encoder, features=features, split=split)
+    write_text(target, map_picture(found) if target.suffix.lower() == ".svg" else map_page(found))
+    echo(f"{target}: {found.notes[0]}", err=True)
 
 
 def show(of: Report | SideBySide, markdown: Path | None, html: Path | None, *, quiet: bool = False) -> None:

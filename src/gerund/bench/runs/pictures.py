@@ -56,7 +56,7 @@ def matrix(found: Confusion) -> str:
     for (true, given), count in sorted(found.counts.items()):
         if not count:
             continue
-        level = max(1, math.ceil(_LEVELS * math.sqrt(count / found.totals[true])))
+        level = max(1 if named else _LEVELS // 2, math.ceil(_LEVELS * math.sqrt(count / found.totals[true])))
         row, column = places[true], places[given]
         said = f"{word(true)} taken for {word(given)}: {count} of {found.totals[true]}"
         shape = f'<rect x="{column}" y="{row}" width="1" height="1"><title>{said}</title></rect>'

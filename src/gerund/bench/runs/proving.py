@@ -55,7 +55,7 @@ def recompute(report: Report, folder: Path, benchmark: Benchmark) -> Recomputed:
             f"this one's {benchmark.sha256[:12]}"
         )
     _require_splits(data, benchmark)
-    answers = load_answers(_answers_of(data, folder))
+    answers = load_answers(saved_answers(data, folder))
     again = []
     for split in data.splits:
         mine = [answer for answer in answers if answer.split == split.name]
@@ -125,8 +125,13 @@ def _require_splits(data: ReportData, benchmark: Benchmark) -> None:
         )
 
 
-def _answers_of(data: ReportData, folder: Path) -> Path:
-    """The file of answers, beside the report and nowhere else."""
+def saved_answers(data: ReportData, folder: Path) -> Path:
+    """The file of a report's answers, beside it and nowhere else.
+
+    Raises:
+        UsageError: none was saved, or it is not there.
+        GerundError: it is not the file that the report was made from.
+    """
     saved = data.predictions
     if not saved.file:
         raise UsageError("this report was made without saving answers; evaluate with --out")

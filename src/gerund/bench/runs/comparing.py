@@ -118,7 +118,7 @@ class SideBySide:
         return Block(_TITLE, tuple(self._notes()), header, tuple(rows))
 
     def _notes(self) -> list[str]:
-        notes = [f"{len(self._reports)} reports, {len(self._rows)} methods, {len(self._columns)} protocols"]
+        notes = [f"reports: {len(self._reports)}; methods: {len(self._rows)}; protocols: {len(self._columns)}"]
         by_name: dict[str, list[str]] = {}
         for name, _, sha256 in self._columns:
             by_name.setdefault(name, []).append(sha256[:_HASH])
@@ -156,7 +156,7 @@ class SideBySide:
         """In which respects the reports of one protocol differ, besides the method."""
         here = [row for row in self._rows if column in row.reports]
         found = []
-        for of in ("kind", "compat", "encoder", "class texts", "trained on", "seed"):
+        for of in ("kind", "compat", "encoder", "class texts", "trained on", "seed", "its file"):
             values = list(dict.fromkeys(row.aspects[of] for row in here))
             if len(values) > 1:
                 found.append(f"{of} ({'; '.join(values)})")

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 import gerund
-from gerund.bench.protocols import benchmarks
+from gerund.bench.protocols import benchmarks, verify
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.card import ProtocolCard
 from gerund.bench.runs import measuring
@@ -207,3 +207,15 @@ def test_to_writes_what_the_options_write(run, tmp_path):
     several = run("locate", video, video.with_name("b.mp4"), "--actions", ACTIONS, "--to", tmp_path / "x.vtt")
     assert several.exit_code == 2 and "several videos need a file each" in several.output
     assert run(*words, "--embed", "none", "--to", tmp_path / "c.csv").exit_code == 2
+
+
+def test_a_protocol_that_nobody_froze_fails():
+    """Without a hash of its own a protocol is not proved, and the whole hash to freeze is said; with it, it is."""
+    mine = replace(ToyWorld().benchmark, name="mine", train_on="hmdb51", test_on="hmdb51")
+    for sha256, state in (("", "failed"), ("0" * 64, "failed"), (mine.sha256, "ok")):
+        card = ProtocolCard("mine", lambda: mine, sizes=(3, 3, 40, 16, 0), sha256=sha256)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(verify, "PROTOCOLS", {"mine": card})
+            checks = {check.what: check for check in verify.check_protocol(mine)}
+        assert checks["hash"].state == state and checks["sizes"].state == "ok"
+        assert (mine.sha256 in checks["hash"].detail) == (not sha256)

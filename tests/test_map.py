@@ -150,7 +150,7 @@ def test_names_do_nothing_in_a_map():
         ElementTree.fromstring(map_picture(found))
         for text in (map_picture(found), map_page(found)):
             assert "<script" not in text and not set(text) & {"\x1b", "\u202e"}
-            assert set(re.findall(r"\w+://[^\"\s]+", text)) == {"http://www.w3.org/2000/svg"}
+            assert not re.findall(r"\w+://[^\"\s]+", text)
     assert map_picture(found).count("<circle") == 1 and map_picture(found).count("<path") == 1
 
 
@@ -176,7 +176,7 @@ def test_the_command_writes_both_kinds(coloured, tmp_path, monkeypatch):
     for name in ("m.svg", "m.html"):
         done = gerund("report", coloured, "--map", tmp_path / name, "--features", tmp_path / "moved")
         assert done.exit_code == 0, done.output
-    assert (tmp_path / "m.svg").read_text().startswith("<svg")
+    assert ElementTree.parse(tmp_path / "m.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
     page = (tmp_path / "m.html").read_text()
     assert (
         page.startswith("<!doctype html>") and page.count("<circle") == 12 and "t-SNE of scikit-learn, seed 0" in page

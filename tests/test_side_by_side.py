@@ -157,7 +157,7 @@ def test_files_of_a_table(made, tmp_path):
     assert done.output.count("figures, all the same") == 3
     page, text = (tmp_path / "t.html").read_text(), (tmp_path / "t.md").read_text()
     assert page.count("<svg") == 2 and "<script" not in page
-    assert set(re.findall(r"https?://[^\"\s]+", page)) == {"http://www.w3.org/2000/svg"} and "src=" not in page
+    assert "http" not in page and "src=" not in page
     assert "| eszsl (alpha 6) | inductive |" in text
     assert gerund(*words, "--html", made / "one.json").exit_code == 2, "a report is not written over"
 

@@ -103,7 +103,7 @@ def _draw(read: Report, folder: Path, target: Path, features: Path | None, split
     from gerund.bench.runs.mapping import make_map
 
     found = make_map(read, folder, load_encoder=lambda name: load(name).encoder, features=features, split=split)
-    write_text(target, map_picture(found) if target.suffix.lower() == ".svg" else map_page(found))
+    write_text(target, map_picture(found, alone=True) if target.suffix.lower() == ".svg" else map_page(found))
     echo(f"{target}: {found.notes[0]}", err=True)
 
 

@@ -15,8 +15,13 @@ _TURN = 137.508
 _LONGEST = 200
 
 
-def map_picture(found: EmbeddingMap) -> str:
-    """Dots of one colour a class, stars and names for its texts; whatever is pointed at says what it is."""
+def map_picture(found: EmbeddingMap, *, alone: bool = False) -> str:
+    """Dots of one colour a class, stars and names for its texts; whatever is pointed at says what it is.
+
+    Args:
+        found: the map.
+        alone: for a file of its own, not for a page.
+    """
     colours = {
         label: place * _TURN % 360
         for place, label in enumerate(_labels(point for _, points in found.panels for point in points))
@@ -30,7 +35,8 @@ def map_picture(found: EmbeddingMap) -> str:
         if not any(point.is_text for point in points):
             parts += [_name(label, *_middle(points, label), top + _HEAD_PX) for label in _labels(points)]
     height = len(found.panels) * (_SIDE_PX + _HEAD_PX)
-    return svg(_SIDE_PX, height, f'<rect width="100%" height="100%" fill="white"/>{"".join(parts)}')
+    drawn = f'<rect width="100%" height="100%" fill="white"/>{"".join(parts)}'
+    return svg(_SIDE_PX, height, drawn, alone=alone)
 
 
 def map_page(found: EmbeddingMap) -> str:

@@ -33,10 +33,11 @@ def word(text: str, most: int = _LABEL_LETTERS) -> str:
     return escape(shown if len(shown) <= most else shown[: most - 1] + "…")
 
 
-def svg(width: float, height: float, content: str) -> str:
-    """A picture of that size in pixels."""
+def svg(width: float, height: float, content: str, *, alone: bool = False) -> str:
+    """A picture of that size in pixels, for a page, or alone in a file, where it has to name its language."""
+    language = ' xmlns="http://www.w3.org/2000/svg"' if alone else ""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+        f'<svg{language} width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="system-ui, sans-serif" font-size="11">{content}</svg>'
     )
 

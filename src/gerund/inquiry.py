@@ -66,6 +66,8 @@ class Outputs:
         wanted = self.formats(kind)
         if self.embed != "auto" and PAGE not in [of for of, _ in wanted]:
             raise UsageError(f"--embed {self.embed} says what a page holds; name the page too, with --html FILE")
+        if self.overwrite and self.record is None:
+            raise UsageError("--overwrite begins the record of answers anew; name that file too, with --json FILE")
         files = [Path(self.json)] if self.json else []
         files += [Path(target) for of, target in wanted if not of.takes_folder]
         folders = [Path(target) for of, target in wanted if of.takes_folder]

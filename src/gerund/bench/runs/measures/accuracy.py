@@ -26,4 +26,4 @@ def _accuracy(answers: Sequence[RecognitionAnswers], benchmark: Benchmark, free:
     return found
 
 
-MEASURES = (Measure(("recognition",), _accuracy, main="top-1"),)
+MEASURES = (Measure(("recognition", "closed-set"), _accuracy, main="top-1"),)

@@ -24,4 +24,4 @@ def _calibration(answers: Sequence[RecognitionAnswers], benchmark: Benchmark, fr
     return found
 
 
-MEASURES = (Measure(("recognition",), _calibration),)
+MEASURES = (Measure(("recognition", "closed-set"), _calibration),)

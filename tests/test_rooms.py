@@ -11,7 +11,7 @@ import gerund
 SOURCE = Path(gerund.__file__).parent
 
 FLOORS = [
-    ["printing", "version"],
+    ["discovery", "printing", "version"],
     ["errors"],
     ["types"],
     ["reading", "writing"],
@@ -94,7 +94,7 @@ def test_no_circle_of_files():
     assert len(tuple(TopologicalSorter(knows).static_order())) == len(files)
 
 
-OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf", "scipy"}
+OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf", "scipy", "sklearn", "threadpoolctl"}
 LEARNING = (
     *(f"recognizers/elaborate/{name}" for name in ("method", "layers", "rehearsal")),
     *(

@@ -25,6 +25,7 @@ from gerund.cli.options import (
     Quiet,
     Texts,
     Threads,
+    To,
 )
 from gerund.errors import UsageError
 from gerund.printing import echo
@@ -48,6 +49,7 @@ def classify(
     top: Annotated[int, typer.Option(min=1, help="How many actions to show and write.")] = 5,
     json: JsonFile = None,
     csv: CsvFile = None,
+    to: To = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
@@ -64,7 +66,7 @@ def classify(
     from gerund.inquiry import Inquiry, Outputs
 
     with batch(paths, quiet=quiet) as run:
-        inquiry = Inquiry(run, Outputs(json, csv, overwrite=overwrite), "actions")
+        inquiry = Inquiry(run, Outputs(json, csv, overwrite=overwrite, to=to or ()), "actions")
         inquiry.load(
             _model_for(model, method),
             actions,
@@ -117,6 +119,7 @@ def locate(
             help="Which videos the page holds; it links to the others. auto takes those that fit into 100 MB."
         ),
     ] = "auto",
+    to: To = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
@@ -133,7 +136,7 @@ def locate(
     from gerund.inquiry import Inquiry, Outputs
 
     with batch(paths, quiet=quiet) as run:
-        inquiry = Inquiry(run, Outputs(json, csv, vtt, html, embed, overwrite), "segments")
+        inquiry = Inquiry(run, Outputs(json, csv, vtt, html, embed, overwrite, to or ()), "segments")
         inquiry.load(model, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision)
         inquiry.answer(
             lambda files: inquiry.model.locate_many(

@@ -134,11 +134,11 @@ def assemble_on(
     if request.model or needs_model:
         name = request.model or str(material.test_features.describe()["encoder"])
         if from_report or not request.model:
-            _require_here(name)
+            require_here(name)
         parts["encoder"] = load_encoder(name)
         parts.setdefault("texts", parts["encoder"])
     for name in request.settings.get("bert", ()) if from_report else ():
-        _require_here(str(name))
+        require_here(str(name))
     if request.texts and takes(card, "descriptions"):
         parts["descriptions"] = _descriptions(card, request.texts)
     for name, place in request.vectors.items():
@@ -171,7 +171,7 @@ def require_one_encoder(material: Material) -> None:
             )
 
 
-def _require_here(name: str) -> None:
+def require_here(name: str) -> None:
     """Refuses a model of the hub that features or a report name, unless it is on this machine already.
 
     Raises:
@@ -186,6 +186,16 @@ def _require_here(name: str) -> None:
             f"the texts are to be those of {name}, which is not on this machine. Only a file says so, so it is not "
             f"fetched: name it yourself, by 'gerund evaluate --model {name}' or 'gerund models get {name}'"
         ) from error
+
+
+def open_requested(request: Request, folder: Path | None = None) -> TrackSource:
+    """The features of the test videos that a request names; or those in another folder, of the same encoder.
+
+    Raises:
+        UsageError: there are none, or several could be meant.
+    """
+    place = folder or Path(request.features)
+    return open_features(place, encoder=request.encoder or None, sampling=request.sampling or None)
 
 
 def _descriptions(card: MethodCard, texts: str) -> Any:
@@ -217,8 +227,9 @@ def _read_material(request: Request, benchmark: Benchmark, *, own_texts: bool) -
     test = read_listing(benchmark.test_on, Path(request.data))
     same = benchmark.train_on in (benchmark.test_on, "")
     train = test if same else read_listing(benchmark.train_on, Path(request.data))
-    open_ = partial(open_features, encoder=request.encoder or None, sampling=request.sampling or None)
-    test_features: TrackSource = open_(Path(request.features))
-    train_features: TrackSource = open_(Path(request.train_features)) if request.train_features else test_features
+    test_features = open_requested(request)
+    train_features = test_features
+    if request.train_features:
+        train_features = open_requested(request, Path(request.train_features))
     class_texts = partial(choose_texts, which=request.texts) if request.texts and not own_texts else None
     return Material(train, test, train_features, test_features, class_texts=class_texts)

@@ -336,7 +336,7 @@ def test_a_training_asks_for_the_batches_that_were_read_ahead(files, workers):
         np.testing.assert_array_equal(found.places, places)
         np.testing.assert_array_equal(found.frames, expected.frames)
     with pytest.raises(UsageError, match="there is none any more"):
-        clips.take([0])
+        clips.take([3, 3])
 
 
 def test_a_training_goes_on_with_the_clips_it_would_have_had(files, workers):
@@ -346,6 +346,16 @@ def test_a_training_goes_on_with_the_clips_it_would_have_had(files, workers):
     later = inputs_of(files, workers).clips(Spread(4), WHOLE, np.random.default_rng(1), batches=order)
     np.testing.assert_array_equal(later.take(order[2]).frames, whole[2].frames)
     np.testing.assert_array_equal(later.take(order[3]).frames, whole[3].frames)
+
+
+def test_the_last_batch_may_be_asked_for_again(files, workers):
+    """A plan that takes its first step twice gets the same clips twice, and then goes on; equal places come anew."""
+    order = [[0, 1], [2], [2], [1, 0]]
+    clips = inputs_of(files, workers).clips(Spread(4), WHOLE, np.random.default_rng(1), batches=order)
+    plain = list(inputs_of(files, workers).clips(Spread(4), WHOLE, np.random.default_rng(1), batches=order))
+    for place in (0, 0, 1, 2, 3, 3):
+        np.testing.assert_array_equal(clips.take(order[place]).frames, plain[place].frames)
+    assert (plain[1].frames != plain[2].frames).any()
 
 
 def test_another_order_is_an_error(files, workers):
@@ -373,6 +383,12 @@ def test_the_order_is_that_of_the_training():
     fit_network(network, loss, 7, epochs=3, batch=3, schedule=Schedule(1e-3, 0, 9, 3), seed=11)
     assert told == [places.tolist() for places in training_batches(7, 3, seed=11, epochs=3)]
     assert [len(places) for places in training_batches(7, 3, seed=11, epochs=1, drop_last=True)] == [3, 3]
+    told.clear()
+    fit_network(
+        network, loss, 7, epochs=2, batch=4, schedule=Schedule(1e-3, 0, 9, 3), seed=11, drop_last=True, accumulate=2
+    )
+    expected = training_batches(7, 4, seed=11, epochs=2, drop_last=True, accumulate=2)
+    assert told == [places.tolist() for places in expected]
 
 
 # what methods are given

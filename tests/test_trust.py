@@ -303,7 +303,7 @@ def test_features_and_reports_fetch_no_model_of_the_hub(canary, monkeypatch, no_
     change(report, request={"method": "elaborate", "model": "", "settings": {"bert": ["nobody/nothing"]}})
     found = gerund("rerun", report, "-q")
     assert found.exit_code == 2 and "nobody/nothing" in said(found)
-    assert assembly._require_here("i3d-minilm") is None
+    assert assembly.require_here("i3d-minilm") is None
 
 
 def test_a_trained_folder_fetches_no_model_of_the_hub(tmp_path, no_network):

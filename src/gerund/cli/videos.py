@@ -25,6 +25,7 @@ from gerund.cli.options import (
     Quiet,
     Texts,
     Threads,
+    To,
 )
 from gerund.cli.rates import PicturesFps, at_rate, rate_of_pictures
 from gerund.errors import UsageError
@@ -49,6 +50,7 @@ def classify(
     top: Annotated[int, typer.Option(min=1, help="How many actions to show and write.")] = 5,
     json: JsonFile = None,
     csv: CsvFile = None,
+    to: To = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
@@ -67,7 +69,7 @@ def classify(
 
     with batch(paths, quiet=quiet) as run:
         rate = rate_of_pictures(run, fps)
-        inquiry = Inquiry(run, Outputs(json, csv, overwrite=overwrite), "actions")
+        inquiry = Inquiry(run, Outputs(json, csv, overwrite=overwrite, to=to or ()), "actions")
         inquiry.load(
             _model_for(model, method),
             actions,
@@ -121,6 +123,7 @@ def locate(
             help="Which videos the page holds; it links to the others. auto takes those that fit into 100 MB."
         ),
     ] = "auto",
+    to: To = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
@@ -139,7 +142,7 @@ def locate(
 
     with batch(paths, quiet=quiet) as run:
         rate = rate_of_pictures(run, fps)
-        inquiry = Inquiry(run, Outputs(json, csv, vtt, html, embed, overwrite), "segments")
+        inquiry = Inquiry(run, Outputs(json, csv, vtt, html, embed, overwrite, to or ()), "segments")
         inquiry.load(model, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision)
         inquiry.answer(
             lambda files: inquiry.model.locate_many(

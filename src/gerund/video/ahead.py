@@ -68,6 +68,8 @@ class Clips(Iterator[ClipBatch]):
         self._plans = _plans(batches, generator)
         self._room = max(1, min(_MOST_AHEAD, most_ahead_bytes // recipe.num_bytes))
         self._stream: Generator[ClipBatch] | None = None
+        self._last: ClipBatch | None = None
+        self._kept: ClipBatch | None = None
 
     def __next__(self) -> ClipBatch:
         if self._stream is None:
@@ -75,7 +77,7 @@ class Clips(Iterator[ClipBatch]):
         return next(self._stream)
 
     def take(self, places: Sequence[int] | IntArray) -> ClipBatch:
-        """The next batch, for whoever is told the places of its videos by another, as a loss is.
+        """The next batch, or the last one again, for whoever is told the places of its videos by another, as a loss is.
 
         The first time all batches before the one of these places are passed over, undecoded, and the generator goes on
         as if they had been drawn: a run that was stopped goes on with the clips that it would have had.
@@ -90,10 +92,15 @@ class Clips(Iterator[ClipBatch]):
             if begin is None:
                 raise UsageError(f"no batch is of the places {_shown(asked)}; give clips() the order of the training")
             self._stream = self._read(chain([begin], self._plans))
-        batch = next(self._stream, None)
+        if self._kept is None:
+            self._kept = next(self._stream, None)
+        batch = self._kept
         if batch is None or not np.array_equal(batch.places, asked):
+            if self._last is not None and np.array_equal(self._last.places, asked):
+                return self._last
             found = "there is none any more" if batch is None else f"the next one is of {_shown(batch.places)}"
             raise UsageError(f"a batch of the places {_shown(asked)} is asked for, and {found}; ask in the order given")
+        self._last, self._kept = batch, None
         return batch
 
     def close(self) -> None:

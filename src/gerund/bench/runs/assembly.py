@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from gerund.encoders.base import Encoder
 from gerund.encoders.table import VectorTable
 from gerund.errors import AssetError, UsageError
 from gerund.features import open_features
-from gerund.features.importers import read_objects
+from gerund.features.object_lists import ObjectLists, read_objects
 from gerund.methods.catalog import MethodCard, find_method, make_method, takes
 from gerund.text.descriptions import choose_texts
 from gerund.text.descriptions.readers import read_descriptions
+from gerund.text.objects import Concepts
 
 LoadEncoder = Callable[[str], Encoder]
 """Gives a model by its name."""
@@ -100,6 +101,9 @@ def assemble(
     else:
         benchmark = find_benchmark(request.benchmark)
         material = _read_material(request, benchmark, card)
+    if request.objects:
+        lists, parts["concepts"] = _read_objects(request)
+        material = replace(material, objects=lists)
     if (card.task == "localization") != (benchmark.task == "localization"):
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
     return assemble_on(request, card, benchmark, material, load_encoder, parts=parts, from_report=from_report)
@@ -133,11 +137,11 @@ def assemble_on(
     if request.model or needs_model:
         name = request.model or str(material.test_features.describe()["encoder"])
         if from_report or not request.model:
-            _require_here(name)
+            require_here(name)
         parts["encoder"] = load_encoder(name)
         parts.setdefault("texts", parts["encoder"])
     for name in request.settings.get("bert", ()) if from_report else ():
-        _require_here(str(name))
+        require_here(str(name))
     if request.texts and takes(card, "descriptions"):
         parts["descriptions"] = _descriptions(card, request.texts)
     for name, place in request.vectors.items():
@@ -170,7 +174,7 @@ def require_one_encoder(material: Material) -> None:
             )
 
 
-def _require_here(name: str) -> None:
+def require_here(name: str) -> None:
     """Refuses a model of the hub that features or a report name, unless it is on this machine already.
 
     Raises:
@@ -187,10 +191,40 @@ def _require_here(name: str) -> None:
         ) from error
 
 
+def open_requested(request: Request, folder: Path | None = None, *, raw: bool | None = None) -> TrackSource:
+    """The features of the test videos that a request names; or those in another folder, of the same encoder.
+
+    Args:
+        request: names them.
+        folder: another one.
+        raw: as `open_features` takes it.
+
+    Raises:
+        UsageError: there are none, or several could be meant.
+    """
+    place = folder or Path(request.features)
+    return open_features(place, encoder=request.encoder or None, sampling=request.sampling or None, raw=raw)
+
+
 def _descriptions(card: MethodCard, texts: str) -> Any:
     if not Path(texts).is_file():
         raise UsageError(f"{card.name} has texts of its own; give a description file (--texts FILE), got {texts!r}")
     return read_descriptions(Path(texts))
+
+
+def _read_objects(request: Request) -> tuple[ObjectLists, Concepts]:
+    """The objects of videos and their vocabulary.
+
+    Raises:
+        UsageError: the vocabulary is not known or another one, or the network that found them has learned nothing.
+    """
+    lists, concepts = read_objects(Path(request.objects), request.objects_vocabulary)
+    if lists.network.random_weights:
+        raise UsageError(
+            f"{request.objects}: its objects were found by {lists.network.name} with random weights, so they mean "
+            "nothing and nothing is measured with them; find them again without --random-weights"
+        )
+    return lists, concepts
 
 
 def _read_material(request: Request, benchmark: Benchmark, card: MethodCard) -> Material:
@@ -203,18 +237,12 @@ def _read_material(request: Request, benchmark: Benchmark, card: MethodCard) -> 
     test = read_listing(benchmark.test_on, Path(request.data))
     same = benchmark.train_on in (benchmark.test_on, "")
     train = test if same else read_listing(benchmark.train_on, Path(request.data))
-    open_ = partial(
-        open_features,
-        encoder=request.encoder or None,
-        sampling=request.sampling or None,
-        raw=bool(getattr(made, "needs_raw", False)),
-    )
-    test_features: TrackSource = open_(Path(request.features)) if request.features or videos is None else videos
+    open_ = partial(open_requested, request, raw=bool(getattr(made, "needs_raw", False)))
+    test_features = open_() if request.features or videos is None else videos
     train_features = open_(Path(request.train_features)) if request.train_features else test_features
-    objects = read_objects(Path(request.objects)) if request.objects else None
     own_texts = takes(card, "descriptions")
     class_texts = partial(choose_texts, which=request.texts) if request.texts and not own_texts else None
-    return Material(train, test, train_features, test_features, objects, class_texts, videos)
+    return Material(train, test, train_features, test_features, class_texts=class_texts, videos=videos)
 
 
 def _find_videos(request: Request, card: MethodCard, made: Any) -> VideoFolder | None:

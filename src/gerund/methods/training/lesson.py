@@ -24,6 +24,8 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
         features: fingerprint of the encoder that made the tracks.
         encoder: what that encoder is called; ``""`` in lessons of before.
         sampling: key of the sampling of the tracks; ``""`` in lessons of before.
+        objects: fingerprint of the network that found the objects; ``""`` where nobody knows, or there were none.
+        object_network: what that network is called.
         benchmark: the protocol; ``""`` for a user's own videos.
         sha256: its hash.
         split: name of the split.
@@ -35,6 +37,8 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     features: str
     encoder: str = ""
     sampling: str = ""
+    objects: str = ""
+    object_network: str = ""
     benchmark: str = ""
     sha256: str = ""
     split: str = ""

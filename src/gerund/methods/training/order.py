@@ -26,9 +26,9 @@ def epoch_order(num_examples: int, seed: int, epoch: int) -> Tensor:
 
 
 def training_batches(
-    num_examples: int, batch: int, *, seed: int, epochs: int, drop_last: bool = False
+    num_examples: int, batch: int, *, seed: int, epochs: int, drop_last: bool = False, accumulate: int = 1
 ) -> Iterator[IntArray]:
-    """Every batch of a run that `fit_network` makes with the same settings, in order: for `Inputs.clips`.
+    """Every batch that the loss of a run of `fit_network` with the same settings is told, in order.
 
     A loss that takes clips asks ``clips.take(places)`` for those of its batch, which were decoded meanwhile.
 
@@ -38,8 +38,10 @@ def training_batches(
         seed: of the run.
         epochs: passes over the examples.
         drop_last: a last batch that is smaller is left out.
+        accumulate: a batch is gone through in so many parts, each of which comes for itself.
     """
     for epoch in range(1, epochs + 1):
         for places in epoch_order(num_examples, seed, epoch).split(batch):
             if len(places) == batch or not drop_last:
-                yield places.numpy()
+                for part in places.chunk(accumulate):
+                    yield part.numpy()

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gerund.assets import DownloadProgress, derived, find_asset
-from gerund.encoders.base import Window, unit
+from gerund.encoders.base import Encoder, Window, unit
 from gerund.encoders.conse import ConseEncoder
 from gerund.encoders.engines import Device, EngineName, Precision, require
 from gerund.encoders.graph import Graph
@@ -134,7 +134,7 @@ class RowMap:
         return np.asarray(directions[sizes > _SMALLEST_SHARE * sizes[0]], np.float32)
 
 
-class RowEncoder:
+class RowEncoder(Encoder):
     """I3D's features, and for every action a row of a classifier over them.
 
     An action that has a Kinetics name and no texts of its own has I3D's own row, so that the 400 keep the ranking that
@@ -217,19 +217,15 @@ class RowEncoder:
         """The windows of `ConseEncoder`."""
         return self._conse.sample(video, dense=dense)
 
-    def prepare(self, picture: FrameArray) -> FrameArray:
-        """Shorter side to 256 pixels, then the central 224 x 224."""
-        return self._conse.prepare(picture)
-
-    def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """Prepared frames ``[B, T, 224, 224, 3]``, T a multiple of 8, to unit vectors: one per 8 frames, or one in all.
+    def raw_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """Prepared frames ``[B, T, 224, 224, 3]``, T a multiple of 8, to vectors: one per 8 frames, or one in all.
 
         Returns:
             float32 ``[B, S, 1026]``.
         """
         features = self._conse.features(frames, dense=dense)
         one = np.ones((*features.shape[:2], 1), np.float32)
-        return unit(np.concatenate([features, one, np.zeros_like(one)], axis=-1))
+        return np.concatenate([features, one, np.zeros_like(one)], axis=-1)
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Learned rows for any texts ``[N, 1026]``."""
@@ -256,10 +252,6 @@ class RowEncoder:
     def texts_of(self, classes: ClassSpace) -> tuple[tuple[str, ...], ...]:
         """The texts that rows are learned from: those given, else "name: definition" where gerund has one."""
         return self._conse.texts_of(classes)
-
-    def hubness(self, class_vectors: FloatArray) -> FloatArray:
-        """Zeros: where Kinetics classes are left out, a correction changes next to nothing (`benchmarks/README.md`)."""
-        return np.zeros(len(class_vectors), np.float32)
 
     def unfamiliar(self, classes: ClassSpace) -> list[str]:
         """Names of the classes whose texts are far from those of each of the 400 seen actions."""

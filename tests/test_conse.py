@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 import gerund
 from gerund import ClassSpace, Video
-from gerund.assets import MODELS, find_asset, is_here
+from gerund.assets import find_asset, is_here
 from gerund.encoders.base import unit
+from gerund.encoders.catalog import find_encoder
 from gerund.encoders.conse import ConseEncoder, carry
 from gerund.encoders.engines import Setup
 from gerund.features import extract
@@ -26,7 +27,7 @@ from gerund.video.sampling import spread_windows
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 needs_weights = pytest.mark.skipif(
-    not all(is_here(find_asset(name)) for name in MODELS[0].assets),
+    not all(is_here(find_asset(name)) for name in find_encoder("i3d-minilm").assets),
     reason="the default model is not in the cache; run 'gerund models get i3d-minilm'",
 )
 SCORES = DATA / "predictions" / "k400_tsn_100val_scores.npz"

@@ -22,7 +22,7 @@ FLOORS = [
     ["features"],
     ["methods"],
     ["bench"],
-    ["asking", "loading"],
+    ["asking"],
     ["api"],
     ["drawing", "terminal", "page"],
     ["sinks"],

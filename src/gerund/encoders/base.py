@@ -62,7 +62,7 @@ class Half(Protocol):
 
 
 class VideoHalf(Half, Protocol):
-    """Frames to vectors: a class that inherits it writes `sample` and `raw_windows`, and says how pictures are prepared.
+    """Frames to vectors: a class that inherits it writes `sample`, `raw_windows`, and how pictures are prepared.
 
     Attributes:
         batch: how many windows are best encoded together.
@@ -82,8 +82,9 @@ class VideoHalf(Half, Protocol):
         return picture if self.preparation is None else self.preparation(picture)
 
     def raw_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """Prepared frames of windows of one length ``[B, T, h, w, 3]`` to vectors ``[B, S, dim]`` as the network gives
-        them; all are kept.
+        """Prepared frames of windows of one length ``[B, T, h, w, 3]`` to vectors ``[B, S, dim]``, all kept.
+
+        They are as the network gives them, of any length.
         """
         ...
 

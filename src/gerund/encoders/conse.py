@@ -204,4 +204,3 @@ class ConseEncoder(I3dVideo, Encoder):
             engine=self._setup.engine,
             device=self._setup.device,
         )
-

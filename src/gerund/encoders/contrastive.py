@@ -40,8 +40,8 @@ from gerund.video.transforms import Preparation
 
 _FRAMES = 16
 _DENSE_HZ = 4.0
-_OPENAI_MEAN, _OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-_HALF = (0.5, 0.5, 0.5)
+OPENAI_MEAN, OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+HALF = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -263,8 +263,8 @@ def _describe(
         net = from_shapes(weights, str(path))
         size = net.image.size_px
         if net.image.rotary:
-            return net, PictureRule(size, None, False, _HALF, _HALF)
-        return net, PictureRule(size, size, True, _OPENAI_MEAN, _OPENAI_STD)
+            return net, PictureRule(size, None, False, HALF, HALF)
+        return net, PictureRule(size, size, True, OPENAI_MEAN, OPENAI_STD)
     if "model_cfg" in config:
         net = from_open_clip(config["model_cfg"], weights, str(folder))
         return net, _open_clip_rule(config.get("preprocess_cfg") or {}, net.image.size_px)
@@ -276,7 +276,7 @@ def _open_clip_rule(settings: Mapping[str, Any], size_px: int) -> PictureRule:
     """Open-CLIP's preprocessing; what it does not say is OpenAI's."""
     squash = settings.get("resize_mode", "shortest") == "squash"
     bicubic = settings.get("interpolation", "bicubic") == "bicubic"
-    mean, std = (tuple(settings.get(key, value)) for key, value in (("mean", _OPENAI_MEAN), ("std", _OPENAI_STD)))
+    mean, std = (tuple(settings.get(key, value)) for key, value in (("mean", OPENAI_MEAN), ("std", OPENAI_STD)))
     return PictureRule(size_px, None if squash else size_px, bicubic, mean, std)
 
 

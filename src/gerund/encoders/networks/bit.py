@@ -13,13 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gerund.encoders.engines import Precision
+from gerund.encoders.engines import Device, EngineName, Precision
 from gerund.encoders.graph import Array, Graph, Tensor
-from gerund.encoders.networks.backbone import normalise, read_arrays, take
+from gerund.encoders.networks.backbone import checkpoint_of, normalise, take
 from gerund.encoders.objects import ObjectNetwork, Output, declare
 from gerund.encoders.weights.checkpoint import Checkpoint
-from gerund.errors import AssetError
-from gerund.reading import DamageError, open_arrays
 from gerund.types import FloatArray
 
 NUM_CLASSES = 21_843
@@ -74,25 +72,27 @@ def convert(
         AssetError: an array is missing or has another shape.
     """
     named = {_name(name): _layout(array) if name.startswith("resnet/") else array for name, array in arrays.items()}
-
-    def get(name: str, *shape: int) -> FloatArray:
-        return take(named, name, shape, source=source, where=_WHERE)
-
-    weights = {"stem.conv.weight": standardise(get("stem.conv.weight", 64, 3, 7, 7))}
-    for name, into, width, _ in _units():
-        shapes = {1: (width, into, 1, 1), 2: (width, width, 3, 3), 3: (4 * width, width, 1, 1)}
-        for place, shape in shapes.items():
-            for part in ("weight", "bias"):
-                weights[f"{name}.norm{place}.{part}"] = get(f"{name}.norm{place}.{part}", shape[1])
-            weights[f"{name}.conv{place}.weight"] = standardise(get(f"{name}.conv{place}.weight", *shape))
-        if name.endswith("blocks.0"):
-            key = f"{name}.downsample.conv.weight"
-            weights[key] = standardise(get(key, 4 * width, into, 1, 1))
-    for part in ("weight", "bias"):
-        weights[f"norm.{part}"] = get(f"norm.{part}", FEATURE_DIM)
-    weights["head.fc.weight"] = get("head.fc.weight", num_classes, FEATURE_DIM, 1, 1)[:, :, 0, 0]
-    weights["head.fc.bias"] = get("head.fc.bias", num_classes)
+    weights: dict[str, FloatArray] = {}
+    for name, shape in shapes(num_classes).items():
+        found = take(named, name, shape, source=source, where=_WHERE)
+        if name == "head.fc.weight":
+            found = found[:, :, 0, 0]
+        weights[name] = standardise(found) if found.ndim == 4 else found
     return weights
+
+
+def shapes(num_classes: int = NUM_CLASSES) -> dict[str, tuple[int, ...]]:
+    """The shape of every array by timm's names."""
+    found: dict[str, tuple[int, ...]] = {"stem.conv.weight": (64, 3, 7, 7)}
+    for name, into, width, _ in _units():
+        kernels = {1: (width, into, 1, 1), 2: (width, width, 3, 3), 3: (4 * width, width, 1, 1)}
+        for place, shape in kernels.items():
+            found |= dict.fromkeys((f"{name}.norm{place}.weight", f"{name}.norm{place}.bias"), (shape[1],))
+            found[f"{name}.conv{place}.weight"] = shape
+        if name.endswith("blocks.0"):
+            found[f"{name}.downsample.conv.weight"] = (4 * width, into, 1, 1)
+    found |= dict.fromkeys(("norm.weight", "norm.bias"), (FEATURE_DIM,))
+    return {**found, "head.fc.weight": (num_classes, FEATURE_DIM, 1, 1), "head.fc.bias": (num_classes,)}
 
 
 def _layout(array: Array) -> Array:
@@ -158,10 +158,12 @@ class Bit(ObjectNetwork):
     """Pictures to scores of the 21,843 classes of ImageNet-21k.
 
     Args:
-        file: ``BiT-M-R50x1.npz`` of the authors, or timm's safetensors.
+        file: ``BiT-M-R50x1.npz`` of the authors, or timm's safetensors; or their arrays.
         output: class scores, or the 2048 numbers behind them.
         threads: how many threads to compute with; 0 takes every core.
         precision: arithmetic; ``"auto"`` is bfloat16 where the processor has it.
+        engine: see `Backbone`.
+        device: see `Backbone`.
 
     Raises:
         AssetError: the file is not BiT-M R50x1 with its ImageNet-21k head.
@@ -171,20 +173,17 @@ class Bit(ObjectNetwork):
     size_px = 224
 
     def __init__(
-        self, file: Path, *, output: Output = "logits", threads: int = 0, precision: Precision = "auto"
+        self,
+        file: Path | Checkpoint,
+        *,
+        output: Output = "logits",
+        threads: int = 0,
+        precision: Precision = "auto",
+        engine: EngineName = "auto",
+        device: Device = "auto",
     ) -> None:
         self.name = f"bit-m-r50x1-{output}"
         self.dim = NUM_CLASSES if output == "logits" else FEATURE_DIM
-        checkpoint = _read(file)
-        weights = convert(checkpoint.tensors, source=file)
-        super().__init__(build(weights, output=output), checkpoint, threads=threads, precision=precision)
-
-
-def _read(file: Path) -> Checkpoint:
-    if file.suffix != ".npz":
-        return read_arrays(file)
-    try:
-        with open_arrays(file) as arrays:
-            return Checkpoint(dict(arrays), (file,))
-    except (OSError, DamageError) as error:
-        raise AssetError(f"{file}: cannot be read; {error}; expected {_WHERE}") from error
+        checkpoint = checkpoint_of(file)
+        graph = build(convert(checkpoint.tensors, source=checkpoint.source), output=output)
+        super().__init__(graph, checkpoint, threads=threads, precision=precision, engine=engine, device=device)

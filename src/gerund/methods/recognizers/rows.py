@@ -14,13 +14,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
 
 from gerund.assets import DownloadProgress, derived, find_asset
 from gerund.encoders.base import Encoder, Window, unit
+from gerund.encoders.card import EncoderCard, Order
 from gerund.encoders.conse import ConseEncoder
 from gerund.encoders.engines import Device, EngineName, Precision, require
 from gerund.encoders.graph import Graph
@@ -274,6 +275,31 @@ class RowEncoder(Encoder):
         name = classes.names[place]
         bare = not classes.as_given and classes.texts[place] == (name,)
         return self._place_of.get(_key(name)) if bare else None
+
+
+def _build(order: Order, *, learner: RowLearner) -> Encoder:
+    return RowEncoder(learner, progress=order.progress, **order.computing)
+
+
+_WHAT: Mapping[RowLearner, str] = {
+    "eszsl": "I3D with a row of its classifier for every action, learned from its 400 rows by ESZSL's formula",
+    "gcn": "the same, learned by a graph network over names; needs PyTorch once",
+    "devise": "the same, learned by DeViSE's ranking loss; needs PyTorch once",
+}
+ROW_CARDS = tuple(
+    EncoderCard(
+        name,
+        _WHAT[learner],
+        "video+text",
+        partial(_build, learner=learner),
+        space="the rows of I3D's classifier",
+        dim=RowEncoder.dim,
+        assets=("i3d-kinetics400", "minilm", "minilm-tokenizer"),
+        trained_on=("kinetics400",),
+    )
+    for name, learner in ROW_MODELS.items()
+)
+"""What `gerund.api` registers."""
 
 
 def _key(name: str) -> str:

@@ -22,6 +22,7 @@ from gerund.bench.runs.run import run
 from gerund.bench.runs.toyworld import ToyWorld
 from gerund.bench.runs.trained import keep, take_up
 from gerund.cli import app
+from gerund.encoders.catalog import find_encoder
 from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.methods.catalog import find_method

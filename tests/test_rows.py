@@ -14,8 +14,8 @@ from gerund import ClassSpace, UsageError, Video
 from gerund.assets import find_asset, is_here
 from gerund.cli import app
 from gerund.encoders.base import unit
-from gerund.encoders.engines import require
 from gerund.encoders.catalog import find_encoder
+from gerund.encoders.engines import require
 from gerund.encoders.table import VectorTable
 from gerund.features import extract
 from gerund.methods import Contrast, Similarity

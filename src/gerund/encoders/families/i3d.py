@@ -9,17 +9,19 @@ from gerund.encoders.card import EncoderCard, Held, Order
 
 
 def _build(order: Order) -> Encoder:
+    from hashlib import file_digest
+
     from gerund.assets import find_asset
     from gerund.encoders.i3d import I3dEncoder
     from gerund.encoders.networks import i3d
-    from gerund.encoders.weights.checkpoint import Checkpoint
     from gerund.encoders.weights.drawn import draw
 
     if order.random_weights:
         return I3dEncoder(draw(i3d.shapes()).tensors, "", **order.computing)
     if order.held is not None:
-        path = order.held.path
-        return I3dEncoder(i3d.convert_checkpoint(path), Checkpoint({}, (path,)).sha256, **order.computing)
+        with order.held.path.open("rb") as file:
+            sha256 = file_digest(file, "sha256").hexdigest()
+        return I3dEncoder(i3d.convert_checkpoint(order.held.path), sha256, **order.computing)
     return I3dEncoder(i3d.load(order.progress), find_asset("i3d-kinetics400").sha256, **order.computing)
 
 

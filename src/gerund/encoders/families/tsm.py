@@ -16,7 +16,7 @@ def _build(order: Order) -> Encoder:
 
 
 def _fits(held: Held) -> bool:
-    return held.has("layer1.0.conv1.net.weight", "layer4.2.conv1.net.weight")
+    return held.has("layer1.0.conv1.net.weight", "layer4.0.conv1.net.weight")
 
 
 CARDS = (

@@ -50,7 +50,7 @@ _WHERE = "C3D trained on Sports-1M, the file c3d.pickle that github.com/DavideA/
 def layers() -> list[Layer]:
     """The architecture by its published names up to ``fc6``, which takes 512 channels at 1 x 4 x 4 places."""
     found = [Layer(name, (out, into, 3, 3, 3)) for name, (into, out) in _CONVOLUTIONS.items()]
-    return [*found, Layer("fc6", (FEATURE_DIM, 512 * 4 * 4))]
+    return [*found, Layer("fc6", (FEATURE_DIM, _CONVOLUTIONS["conv5b"][1] * 4 * 4))]
 
 
 def convert(arrays: Mapping[str, Array], *, source: str | Path = "arrays") -> dict[str, FloatArray]:

@@ -139,14 +139,14 @@ _KINDS = ("video+text", "video", "text")
 def model_card(card: EncoderCard) -> Text:
     """All that is known of one model, a line for each thing."""
     assets = [find_asset(name) for name in card.assets]
-    licences = dict.fromkeys([card.licence] * (not assets or bool(card.repository)) + [of.licence for of in assets])
+    licences = dict.fromkeys(filter(None, [card.licence, *(of.licence for of in assets)]))
     facts = {
         "what": card.what,
         "kind": card.kind,
         "space": card.space,
         "dimension": _length(card),
         "needs": _needs(card),
-        "licence": "; ".join(licences),
+        "licence": "; ".join(licences) or "not said",
         "trained on": ", ".join(card.trained_on) or "none of gerund's data sets",
         "here": _state(card),
         "random": "can be tried with --random-weights" if card.drawable else "no: nothing without what it learned",
@@ -165,7 +165,8 @@ def _length(card: EncoderCard) -> str:
 def _needs(card: EncoderCard) -> str:
     found = [f"the extra hub; {card.repository} of the model hub"] if card.repository else []
     found += [f"{name}, {find_asset(name).size_bytes / 1e6:.1f} MB" for name in card.assets]
-    return "; ".join(found) or f"a file or folder of yours: {card.published}"
+    found += [f"a file or folder of yours: {card.published}"] if card.needs_file else []
+    return "; ".join(found) or "nothing"
 
 
 def _state(card: EncoderCard) -> str:

@@ -161,4 +161,4 @@ class EncoderCard:
     @property
     def needs_file(self) -> bool:
         """True when its weights have to be given, because gerund cannot fetch them."""
-        return not self.assets and not self.repository
+        return bool(self.published)

@@ -56,23 +56,18 @@ def carry(logits: FloatArray, labels: FloatArray, *, ridge: float | None = _RIDG
     Returns:
         Unit vectors ``[N, D]``.
     """
-    return unit(_blend(logits, labels, ridge=ridge, top=top))
-
-
-def _blend(logits: FloatArray, labels: FloatArray, *, ridge: float | None, top: int = _TOP) -> FloatArray:
-    """What `carry` gives before it is brought to unit length."""
     top = min(top, logits.shape[1])
     best = np.argpartition(-logits, top - 1, axis=1)[:, :top]
     kept = np.full_like(logits, -np.inf)
     np.put_along_axis(kept, best, np.take_along_axis(logits, best, axis=1), axis=1)
     p = np.exp(kept - kept.max(axis=1, keepdims=True))
-    conse: FloatArray = p / p.sum(axis=1, keepdims=True) @ labels
+    conse = unit(p / p.sum(axis=1, keepdims=True) @ labels)
     if ridge is None:
         return conse
     gram = labels.T @ labels + np.float32(ridge) * np.eye(labels.shape[1], dtype=np.float32)
     centred = logits - logits.mean(axis=1, keepdims=True)
     explained = unit(np.linalg.solve(gram, labels.T @ centred.T).T)
-    return unit(conse) + explained
+    return unit(conse + explained)
 
 
 class ConseEncoder(I3dVideo, Encoder):
@@ -122,11 +117,11 @@ class ConseEncoder(I3dVideo, Encoder):
         """Prepared frames ``[B, T, 224, 224, 3]``, T a multiple of 8, to vectors: one per 8 frames, or one in all.
 
         Dense vectors are ConSE's alone: the ridge solution listens to all 400 scores, and those of a third of a
-        second are too noisy for it. Before they are brought to unit length, those of ConSE are means of labels.
+        second are too noisy for it. All have unit length from the start.
         """
         ridge = None if self._plain or dense else _RIDGE
         logits = self.label_logits(frames, dense=dense)
-        return _blend(logits.reshape(-1, i3d.NUM_CLASSES), self._labels, ridge=ridge).reshape(*logits.shape[:2], -1)
+        return carry(logits.reshape(-1, i3d.NUM_CLASSES), self._labels, ridge=ridge).reshape(*logits.shape[:2], -1)
 
     def label_logits(self, frames: FrameArray, *, dense: bool) -> FloatArray:
         """I3D's scores of the 400 Kinetics actions: ``[B, T / 8, 400]`` when dense, else ``[B, 1, 400]``."""

@@ -78,6 +78,7 @@ METHODS = (
     ),
     MethodCard("dem", "gerund.methods.recognizers.dem:Dem", "texts mapped to video vectors, nearest one wins"),
     MethodCard("eszsl", "gerund.methods.recognizers.eszsl:Eszsl", "bilinear map in closed form"),
+    MethodCard("linear", "gerund.methods.recognizers.linear:Linear", "logistic regression, for seen classes alone"),
     MethodCard(
         "gcn", "gerund.methods.recognizers.gcn:Gcn", "classifier rows for unseen classes through a graph of names"
     ),

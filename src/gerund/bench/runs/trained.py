@@ -2,52 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.runs.material import TrackSource
 from gerund.errors import UsageError
 from gerund.methods.catalog import MethodCard
 from gerund.methods.training import saved
-from gerund.reading import read_at_most
+from gerund.methods.training.lesson import Lesson, read_lesson, write_lesson
 from gerund.text.similar import same_names
-from gerund.writing import write_text
-
-_LESSON = "lesson.json"
-_MOST_BYTES = 1 << 24
-
-
-class Lesson(msgspec.Struct, frozen=True):
-    """What a method has learned from.
-
-    Attributes:
-        benchmark: the protocol.
-        sha256: its hash.
-        split: name of the split.
-        classes: its seen classes, in the data set's spelling.
-        features: fingerprint of the encoder that made the tracks.
-    """
-
-    benchmark: str
-    sha256: str
-    split: str
-    classes: tuple[str, ...]
-    features: str
 
 
 def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features: TrackSource) -> None:
     """Writes a fitted method and its lesson."""
     saved.save(method, folder)
-    lesson = Lesson(benchmark.name, benchmark.sha256, split.name, split.seen, str(features.describe()["fingerprint"]))
-    write_text(folder / _LESSON, json.dumps(msgspec.to_builtins(lesson), ensure_ascii=False, indent=1) + "\n")
+    about = features.describe()
+    lesson = Lesson(
+        classes=split.seen,
+        features=str(about["fingerprint"]),
+        encoder=str(about.get("encoder", "")),
+        sampling=str(about.get("sampling", "")),
+        benchmark=benchmark.name,
+        sha256=benchmark.sha256,
+        split=split.name,
+    )
+    write_lesson(lesson, folder)
 
 
 def take_up(
-    folder: Path, card: MethodCard, parts: dict[str, Any], split: Split, features: TrackSource
+    folder: Path, card: MethodCard, parts: dict[str, Any], benchmark: Benchmark, split: Split, features: TrackSource
 ) -> tuple[Any, tuple[str, ...]]:
     """A method as it was kept, and the classes it has learned from.
 
@@ -55,11 +39,13 @@ def take_up(
         folder: of one method, or of several in ``split-NAME`` folders.
         card: which method is expected.
         parts: what it is built on.
+        benchmark: the protocol that it is to be asked by.
         split: what it is to be asked about.
         features: what it is to be asked with.
 
     Raises:
-        UsageError: it is another method, has learned from other features, or from classes that the split asks about.
+        UsageError: it is another method, has learned from other features, from classes that the split asks about as
+            unseen, or, where the protocol asks about seen classes, maybe from the very videos.
     """
     own = folder / f"split-{split.name}"
     place = own if own.is_dir() else folder
@@ -67,7 +53,7 @@ def take_up(
     for name, value in card.settings:
         if getattr(method, name) != value:
             raise UsageError(f"{place} holds a method with {name} {getattr(method, name)!r}, not {card.name}")
-    lesson = _read(place)
+    lesson = read_lesson(place)
     found = str(features.describe()["fingerprint"])
     if found != lesson.features:
         raise UsageError(
@@ -80,14 +66,10 @@ def take_up(
             f"{place} has learned from {len(known)} of the {len(split.unseen)} classes that split {split.name} asks "
             f"about as unseen, such as {known[0]}; train it on this split"
         )
-    return method, lesson.classes
-
-
-def _read(folder: Path) -> Lesson:
-    path = folder / _LESSON
-    try:
-        return msgspec.json.decode(read_at_most(path, _MOST_BYTES), type=Lesson)
-    except (OSError, ValueError, RecursionError) as error:
+    if benchmark.asks_seen and (lesson.sha256, lesson.split) != (benchmark.sha256, split.name):
+        learned_on = f"{lesson.benchmark} split {lesson.split}" if lesson.benchmark else "videos of one's own"
         raise UsageError(
-            f"{path}: it is not known what this method has learned from; train it again ({error})"
-        ) from error
+            f"{place} has learned from {learned_on}, and {benchmark.name} also asks about videos of classes that were "
+            f"trained on: these very videos may be among them; train it on split {split.name} of {benchmark.name}"
+        )
+    return method, lesson.classes

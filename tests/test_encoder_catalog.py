@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,9 +17,9 @@ from gerund.bench.runs.evaluate import evaluate, train_and_save
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.toyworld import ToyWorld
 from gerund.cli import app
-from gerund.encoders import EncoderCard, VideoOnly, Window, catalog, families
+from gerund.encoders import catalog
 from gerund.encoders.base import is_random
-from gerund.encoders.catalog import build, encoders, find_encoder, register
+from gerund.encoders.catalog import build, encoders, find_encoder
 from gerund.encoders.networks import backbone, bert, bit, c3d, efficientnet, i3d, r2plus1d, tsm
 from gerund.encoders.weights.drawn import draw
 from gerund.errors import AssetError, UsageError
@@ -403,58 +402,3 @@ def test_i3d_by_its_file():
     assert (by_file.name, by_file.dim) == ("i3d", 1024)
     assert {name: array.shape for name, array in i3d.load().items()} == i3d.shapes()
     assert {name: array.shape for name, array in by_file._i3d_weights.items()} == i3d.shapes()
-
-
-# encoders of others
-
-
-class Middle(VideoOnly):
-    """The mean colour of the middle frame: all that an encoder of videos has to write."""
-
-    name, dim, fingerprint = "middle", 3, "middle-1"
-
-    def sample(self, video, *, dense):
-        return [Window(np.array([video.num_frames // 2]), np.array([[0, video.num_frames]]))]
-
-    def raw_windows(self, frames, *, dense):
-        return frames.mean(axis=(2, 3)).astype(np.float32)
-
-
-CARD = EncoderCard("middle", "the colour in the middle", "video", lambda order: Middle(), dim=3)
-
-
-@pytest.fixture
-def mine(monkeypatch):
-    """A registry that is put back."""
-    monkeypatch.setattr(catalog, "_registered", dict(catalog._registered))
-    register(CARD)
-
-
-def test_an_encoder_that_was_registered(mine, video, tmp_path):
-    """It is listed, loaded by name and extracted with, unit vectors included; its name cannot be taken again."""
-    assert encoders()[-1] is CARD
-    assert gerund.load("middle").name == "middle"
-    assert "middle  video, 3 numbers" in run("models").stdout
-    assert "needs       nothing" in run("models", "show", "middle").stdout
-    assert run("extract", video, "--encoder", "middle", "--out", tmp_path / "out").exit_code == 0
-    kept = FeatureStore(tmp_path / "out").read("video").vectors
-    assert kept.shape == (1, 3) and np.linalg.norm(kept) == pytest.approx(1)
-    register(CARD)
-    for taken in (replace(CARD, what="another"), replace(CARD, name="c3d")):
-        with pytest.raises(UsageError, match="already"):
-            register(taken)
-
-
-def test_a_family_is_one_file(monkeypatch, tmp_path):
-    """A file with CARDS among the families is all that a new encoder takes."""
-    (tmp_path / "brightness.py").write_text(
-        "from gerund.encoders import EncoderCard\n"
-        "CARDS = (EncoderCard('brightness', 'how light it is', 'video', lambda order: None, published='here'),)\n"
-    )
-    monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path)])
-    catalog._built_in.cache_clear()
-    try:
-        assert "brightness" in [card.name for card in encoders()]
-    finally:
-        monkeypatch.undo()
-        catalog._built_in.cache_clear()

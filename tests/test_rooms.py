@@ -23,7 +23,7 @@ FLOORS = [
     ["methods"],
     ["bench"],
     ["lessons"],
-    ["asking", "loading"],
+    ["asking"],
     ["api"],
     ["drawing", "terminal", "page"],
     ["sinks"],

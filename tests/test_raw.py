@@ -13,6 +13,7 @@ from gerund.api import Model
 from gerund.cli import app
 from gerund.encoders.base import Window, unit
 from gerund.encoders.conse import ConseEncoder
+from gerund.encoders.features import FeatureEncoder
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks.backbone import Backbone, normalise
 from gerund.encoders.weights.checkpoint import Checkpoint
@@ -24,7 +25,7 @@ from gerund.features.size import size_in_words
 from gerund.types import Track
 from gerund.video import Video
 from gerund.video.memory import MemoryVideo
-from gerund.video.sampling import consecutive_clips, strided_views
+from gerund.video.sampling import consecutive_clips, sliding_windows, strided_views
 from gerund.video.transforms import Preparation
 from painted import RECIPES, read_paint
 from stub import ColourEncoder, write_colours
@@ -35,7 +36,7 @@ _FRAMES, _SIZE = 4, 16
 class TinyBackbone(Backbone):
     """The mean colour of a clip of four frames, through a layer with weights of any size."""
 
-    name, dim, short_px, size_px = "tiny-backbone", 5, _SIZE, _SIZE
+    name, dim, short_px, size_px, clip_frames, reach_frames = "tiny-backbone", 5, _SIZE, _SIZE, _FRAMES, _FRAMES
 
     def __init__(self, file):
         graph = Graph("tiny")
@@ -45,30 +46,6 @@ class TinyBackbone(Backbone):
         graph.output("features", graph.linear(colours, weight))
         file.write_bytes(b"weights")
         super().__init__(graph, Checkpoint({}, (file,)), threads=1, precision="fp32")
-
-
-class Clipped(ColourEncoder):
-    """An encoder made of the backbone: four consecutive frames make one vector, of whatever length."""
-
-    name, dim, batch = "tiny-backbone", 5, 3
-
-    def __init__(self, network):
-        self.network, self.fingerprint, self.preparation = network, network.fingerprint, network.preparation
-
-    def sample(self, video, *, dense):
-        return [
-            Window(row, np.array([[row[0], row[-1] + 1]]))
-            for row in consecutive_clips(video.num_frames, _FRAMES, max(1, video.num_frames // _FRAMES))
-        ]
-
-    def prepare(self, picture):
-        return self.preparation(picture)
-
-    def raw_windows(self, frames, *, dense):
-        return self.network(frames)[:, None]
-
-    def encode_windows(self, frames, *, dense):
-        return unit(self.raw_windows(frames, dense=dense))
 
 
 class Reader(ColourEncoder):
@@ -99,7 +76,11 @@ def painted(tmp_path_factory):
 @pytest.fixture
 def run(monkeypatch, tmp_path):
     """Types a command to a gerund whose models are stubs."""
-    made = {"reader": Reader, "colours": ColourEncoder, "tiny": lambda: Clipped(TinyBackbone(tmp_path / "weights"))}
+    made = {
+        "reader": Reader,
+        "colours": ColourEncoder,
+        "tiny": lambda: FeatureEncoder(TinyBackbone(tmp_path / "weights"), "tiny-backbone"),
+    }
     monkeypatch.setattr(gerund.api, "load", lambda name, **_: Model(made[name]()))
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
 
@@ -110,8 +91,8 @@ def test_raw_vectors_are_the_networks(run, painted, tmp_path):
         result = run("extract", painted, "--encoder", "tiny", *option, "--out", tmp_path / "out")
         assert result.exit_code == 0, result.stderr
     network = TinyBackbone(tmp_path / "weights")
-    frames = np.stack([network.prepare(picture) for picture in Video(painted).read().frames[:88]])
-    expected = network(frames.reshape(22, 4, _SIZE, _SIZE, 3))
+    frames = np.stack([network.prepare(picture) for picture in Video(painted).read().frames])
+    expected = network(frames[sliding_windows(90, _FRAMES, _FRAMES)])
     raw = FeatureStore(tmp_path / "out", raw=True).read("clip")
     assert np.ptp(np.linalg.norm(expected, axis=1)) > 0.01
     np.testing.assert_allclose(raw.vectors, expected, rtol=0, atol=1e-6)

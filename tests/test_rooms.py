@@ -24,7 +24,7 @@ FLOORS = [
     ["methods"],
     ["bench"],
     ["lessons"],
-    ["asking", "loading"],
+    ["asking"],
     ["api"],
     ["drawing", "terminal", "page"],
     ["sinks"],

@@ -86,6 +86,13 @@ def test_one_name_with_two_hashes_is_two_columns(table):
     assert "is no protocol that this gerund knows" in strange
 
 
+def test_a_closed_set_is_no_zero_shot(table):
+    """Where the tested classes were trained on, the table says so beside the protocol's name and hash."""
+    text = table(("one", {"benchmark/task": "closed-set"}), ("all", {})).to_text()
+    (line,) = [line for line in text.splitlines() if line.endswith("not a zero-shot result")]
+    assert line.startswith("toyworld [") and rows_of(text)[0][-2].endswith("top-1")
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

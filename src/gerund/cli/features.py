@@ -16,7 +16,7 @@ from gerund.cli.rates import PicturesFps, rate_of_pictures
 from gerund.errors import VideoError, reason_of
 
 if TYPE_CHECKING:
-    from gerund.encoders import Encoder
+    from gerund.encoders import VideoHalf
     from gerund.features import Extraction, FeatureStore, Sampling
     from gerund.features.importers import ImportedFeatures
     from gerund.video.reader import Video
@@ -41,8 +41,8 @@ def extract(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A name from 'gerund models', a hub name, or a folder; may be repeated, for all share one decode. "
-            f"Without it {DEFAULT_MODEL}.",
+            help="A name from 'gerund models', a weight file, a folder, or a hub name; may be repeated, for all share "
+            f"one decode. Without it {DEFAULT_MODEL}.",
         ),
     ] = None,
     stride: Annotated[
@@ -67,6 +67,13 @@ def extract(
     ] = False,
     half: Annotated[bool, typer.Option("--half", help="Keep them as float16: half the room.")] = False,
     fps: PicturesFps = None,
+    random_weights: Annotated[
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Draw the encoders' weights, to try out what costs how much; 'gerund evaluate' refuses such features.",
+        ),
+    ] = False,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -87,6 +94,7 @@ def extract(
     Example: gerund extract ucf101/ --encoder i3d-minilm --out features/
     """
     from gerund.api import load
+    from gerund.encoders.base import require_frames
     from gerund.features import FeatureStore, Sampling, TrackKind
     from gerund.features.layout import check_place
     from gerund.features.sampling import parse_pair
@@ -108,8 +116,10 @@ def extract(
         named = name_videos(run.videos, root)
         check_place(out)
         settings: dict[str, Any] = {"device": device, "threads": threads, "engine": engine, "precision": precision}
-        names = dict.fromkeys(encoder or [DEFAULT_MODEL])
-        loaded = [load(name, progress=run.watcher.download, **settings).encoder for name in names]
+        settings |= {"random_weights": random_weights, "progress": run.watcher.download}
+        loaded = [load(name, **settings).encoder for name in dict.fromkeys(encoder or [DEFAULT_MODEL])]
+        for item in loaded:
+            require_frames(item)
         encoders = [sampling.of(item, raw=raw) for item in loaded]
         encoders = list({item.fingerprint: item for item in encoders}.values())
         workers = run.stack.enter_context(Workers())
@@ -199,7 +209,7 @@ def _take_over(run: Batch, found: ImportedFeatures, out: Path, *, quiet: bool) -
 def _extract(
     run: Batch,
     named: dict[str, Video],
-    encoders: list[Encoder],
+    encoders: list[VideoHalf],
     stores: list[FeatureStore],
     workers: Workers,
     *,
@@ -249,7 +259,7 @@ def _extract(
 
 
 def _require_fit(
-    run: Batch, encoders: list[Encoder], sampling: Sampling, videos: list[Video], workers: Workers
+    run: Batch, encoders: list[VideoHalf], sampling: Sampling, videos: list[Video], workers: Workers
 ) -> None:
     """Asks every encoder about the first video that can be read, so that a command that cannot be right writes nothing.
 
@@ -295,7 +305,7 @@ def _summarise(run: Batch, stores: list[FeatureStore], ids: list[str], *, quiet:
         run.at_end(lambda _: [f"{stores[0].path}: {count()} of {len(ids)} are here, {count() - before} of them new"])
 
 
-def _note_remarks(run: Batch, encoders: list[Encoder]) -> None:
+def _note_remarks(run: Batch, encoders: list[VideoHalf]) -> None:
     for encoder in encoders:
         for remark in encoder.remarks():
             run.say(f"note: {encoder.name}: {remark}")

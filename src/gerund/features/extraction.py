@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gerund.encoders.base import Encoder, Window
+from gerund.encoders.base import VideoHalf, Window
 from gerund.encoders.engines import available_cores
 from gerund.errors import GerundError, UsageError, VideoError
 from gerund.types import FloatArray, FrameArray, IntArray, Track
@@ -52,7 +52,7 @@ class Extraction:
 
 def extract(
     video: FrameSource,
-    encoder: Encoder,
+    encoder: VideoHalf,
     *,
     dense: bool,
     workers: Workers | None = None,
@@ -78,7 +78,7 @@ def extract(
 
 def extract_many(
     videos: Iterable[FrameSource],
-    encoders: Sequence[Encoder],
+    encoders: Sequence[VideoHalf],
     *,
     dense: bool,
     decoders: int = 0,
@@ -185,7 +185,7 @@ class _End:
 def _decode(
     number: int,
     video: FrameSource,
-    encoders: Sequence[Encoder],
+    encoders: Sequence[VideoHalf],
     dense: bool,
     approximate: bool,
     workers: Workers,
@@ -285,7 +285,7 @@ class _View:
     """
 
     def __init__(
-        self, number: int, encoder: Encoder, preparation: Preparation | None, windows: list[tuple[int, Window]]
+        self, number: int, encoder: VideoHalf, preparation: Preparation | None, windows: list[tuple[int, Window]]
     ) -> None:
         self.number = number
         self.encoder = encoder
@@ -310,7 +310,7 @@ class _View:
             self._ready = {place: frame for place, frame in self._ready.items() if place >= begin}
 
 
-def _views(number: int, encoder: Encoder, windows: list[Window]) -> list[_View]:
+def _views(number: int, encoder: VideoHalf, windows: list[Window]) -> list[_View]:
     """One view for each way in which the windows want their pictures prepared."""
     own: Preparation | None = getattr(encoder, "preparation", None)
     by_way: dict[Preparation | None, list[tuple[int, Window]]] = {}
@@ -337,7 +337,7 @@ class _Assembly:
 
 def _encode(
     videos: list[FrameSource],
-    encoders: Sequence[Encoder],
+    encoders: Sequence[VideoHalf],
     dense: bool,
     pieces: queue.Queue[_Piece | _End],
     progress: FrameProgress | None,
@@ -376,7 +376,7 @@ def _encode(
             progress(item.done, item.total)
 
 
-def _run(encoders: Sequence[Encoder], dense: bool, batch: list[_Piece], assemblies: list[_Assembly]) -> None:
+def _run(encoders: Sequence[VideoHalf], dense: bool, batch: list[_Piece], assemblies: list[_Assembly]) -> None:
     """Encodes a batch; where it fails as a whole, window by window, so that only the guilty video fails."""
     encoder = encoders[batch[0].encoder]
     try:
@@ -393,7 +393,7 @@ def _run(encoders: Sequence[Encoder], dense: bool, batch: list[_Piece], assembli
             assemblies[batch[0].video].error = error
 
 
-def _finish(video: FrameSource, encoders: Sequence[Encoder], assembly: _Assembly) -> Extraction:
+def _finish(video: FrameSource, encoders: Sequence[VideoHalf], assembly: _Assembly) -> Extraction:
     if assembly.error is not None or assembly.plans is None:
         return Extraction(video, error=assembly.error or VideoError(video.path, "it was not decoded"))
     edges_s = np.append(video.times_s, video.duration_s)

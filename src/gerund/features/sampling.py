@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from gerund.encoders.base import Encoder, Window, unit
-from gerund.encoders.graph import Graph
+from gerund.encoders.base import VideoHalf, Window, unit
+from gerund.encoders.shares import at_rate, of_equal_parts, single_frames
 from gerund.errors import UsageError
 from gerund.features.tracks import RAW
-from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FrameArray, IntArray
 from gerund.video.clipping import Strided
 from gerund.video.memory import FrameSource, MemoryVideo
-from gerund.video.sampling import TIME_SLACK_S, consecutive_clips, dense_times, segment_centres
+from gerund.video.sampling import consecutive_clips
 from gerund.video.transforms import Preparation
 
 _PAIR = re.compile(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})")
@@ -117,7 +115,7 @@ class Sampling:
         """What encoders are told: the whole video in time order, or a few windows."""
         return not self.few
 
-    def of(self, encoder: Encoder, *, raw: bool = False) -> Encoder:
+    def of(self, encoder: VideoHalf, *, raw: bool = False) -> VideoHalf:
         """An encoder that samples so; its vectors and its fingerprint stay those of the given one.
 
         Args:
@@ -175,18 +173,15 @@ class Sampling:
             ends = np.minimum(starts + self.stride, num_frames)
             if self.mean:
                 return [Window(np.arange(a, b), np.array([[a, b]])) for a, b in zip(starts, ends, strict=True)]
-            return _single_frames((starts + ends) // 2, starts, ends)
+            return single_frames((starts + ends) // 2, starts, ends)
         if self.rate_hz:
-            moments_s = dense_times(video.duration_s, self.rate_hz)
-            borders = np.searchsorted(video.times_s, moments_s - 0.5 / self.rate_hz - TIME_SLACK_S)
-            return _covering(video.frames_at(moments_s), borders, num_frames)
+            return at_rate(video, self.rate_hz)
         if self.frames:
-            borders = np.arange(self.frames) * num_frames // self.frames
-            return _covering(segment_centres(num_frames, self.frames), borders, num_frames)
+            return of_equal_parts(num_frames, self.frames)
         raise UsageError("this sampling is the encoder's own; ask the encoder")
 
 
-class Resampled:
+class Resampled(VideoHalf):
     """An encoder that looks at other frames than it would by itself, or keeps the lengths of its vectors.
 
     Args:
@@ -198,10 +193,9 @@ class Resampled:
         UsageError: the encoder looks at frames in a way that the sampling does not have.
     """
 
-    def __init__(self, encoder: Encoder, sampling: Sampling, *, raw: bool = False) -> None:
+    def __init__(self, encoder: VideoHalf, sampling: Sampling, *, raw: bool = False) -> None:
         self.name = encoder.name
         self.dim = encoder.dim
-        self.logit_scale = encoder.logit_scale
         self.preparation = getattr(encoder, "preparation", None)
         self.sampling = sampling
         self._encoder = encoder
@@ -227,52 +221,26 @@ class Resampled:
         """As the encoder does."""
         return self._encoder.prepare(picture)
 
+    def raw_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """Frames ``[B, T, h, w, 3]`` to vectors ``[B, S, dim]`` of each frame or of the clip, or their mean."""
+        return self._together(frames, dense=dense, raw=True)
+
     def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """Frames ``[B, T, h, w, 3]`` to vectors ``[B, S, dim]``: of each frame, of the clip, or the mean of all."""
-        if not self._chooses or self._whole:
-            return self._encode(frames, dense=dense)
-        alone = frames.reshape(-1, 1, *frames.shape[2:])
-        vectors = self._encode(alone, dense=dense).reshape(*frames.shape[:2], self.dim)
-        if not self.sampling.mean or vectors.shape[1] == 1:
-            return vectors
-        mean = vectors.mean(axis=1, keepdims=True)
-        return mean if self._raw else unit(mean)
-
-    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
-        """As the encoder does."""
-        return self._encoder.encode_texts(texts)
-
-    def encode_classes(self, classes: ClassSpace) -> FloatArray:
-        """As the encoder does."""
-        return self._encoder.encode_classes(classes)
-
-    def texts_of(self, classes: ClassSpace) -> Sequence[Sequence[str]]:
-        """Those of the encoder."""
-        return self._encoder.texts_of(classes)
-
-    def hubness(self, class_vectors: FloatArray) -> FloatArray:
-        """As the encoder does."""
-        return self._encoder.hubness(class_vectors)
-
-    def unfamiliar(self, classes: ClassSpace) -> list[str]:
-        """As the encoder does."""
-        return self._encoder.unfamiliar(classes)
-
-    def unreadable(self, classes: ClassSpace) -> list[str]:
-        """As the encoder does."""
-        return self._encoder.unreadable(classes)
+        """The same as unit vectors, a mean being the unit mean of these; where lengths are kept, as `raw_windows`."""
+        found = self._together(frames, dense=dense, raw=self._raw)
+        return unit(found) if self.sampling.mean and frames.shape[1] > 1 and not self._raw else found
 
     def remarks(self) -> list[str]:
-        """As the encoder does."""
+        """Those of the encoder."""
         return self._encoder.remarks()
 
-    def graphs(self) -> dict[str, Graph]:
-        """As the encoder does."""
-        return self._encoder.graphs()
-
-    def _encode(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        encode = "raw_windows" if self._raw else "encode_windows"
-        return np.asarray(getattr(self._encoder, encode)(frames, dense=dense), np.float32)
+    def _together(self, frames: FrameArray, *, dense: bool, raw: bool) -> FloatArray:
+        encode = self._encoder.raw_windows if raw else self._encoder.encode_windows
+        if not self._chooses or self._whole:
+            return encode(frames, dense=dense)
+        alone = frames.reshape(-1, 1, *frames.shape[2:])
+        vectors = np.asarray(encode(alone, dense=dense), np.float32).reshape(*frames.shape[:2], self.dim)
+        return vectors.mean(axis=1, keepdims=True) if self.sampling.mean and vectors.shape[1] > 1 else vectors
 
     @cached_property
     def _whole(self) -> bool:
@@ -327,21 +295,3 @@ def parse_pair(given: str, option: str) -> tuple[int, int]:
 def _clip(row: IntArray, *, whole: bool, preparation: Preparation | None = None) -> Window:
     spans = np.array([[row[0], row[-1] + 1]]) if whole else np.stack([row, row + 1], axis=1)
     return Window(row, spans, preparation=preparation)
-
-
-def _single_frames(frames: IntArray, starts: IntArray, ends: IntArray) -> list[Window]:
-    return [Window(frames[place : place + 1], np.array([[starts[place], ends[place]]])) for place in range(len(frames))]
-
-
-def _covering(frames: IntArray, borders: IntArray, num_frames: int) -> list[Window]:
-    """Each frame once, with spans that follow each other from the first frame of the video to the last.
-
-    Args:
-        frames: ascending, repeats allowed ``[N]``.
-        borders: where the share of each would begin ``[N]``; moved where a share would miss its frame.
-        num_frames: of the video.
-    """
-    numbers, first = np.unique(frames, return_index=True)
-    starts = np.clip(borders[first], np.append(0, numbers[:-1] + 1), numbers)
-    starts[0] = 0
-    return _single_frames(numbers, starts, np.append(starts[1:], num_frames))

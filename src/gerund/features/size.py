@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from gerund.encoders.base import Encoder
+from gerund.encoders.base import VideoHalf
 from gerund.video.memory import FrameSource
 
 _SPAN_BYTES = 16
 _HOUR_S = 3600
 
 
-def size_in_words(encoder: Encoder, video: FrameSource, *, dense: bool, fixed: bool) -> str:
+def size_in_words(encoder: VideoHalf, video: FrameSource, *, dense: bool, fixed: bool) -> str:
     """The room for an hour of video, as float32 and as float16, judged by one video.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gerund.assets import cache_dir
-from gerund.encoders.base import Encoder
+from gerund.encoders.base import VideoHalf
 from gerund.errors import VideoError, reason_of
 from gerund.features import FeatureStore, FrameProgress, Sampling, TrackKind, extract_many
 from gerund.video.reader import Video
@@ -26,7 +26,7 @@ def cached_store(videos: Path) -> Path:
 
 def gather(
     files: Mapping[str, Path],
-    encoder: Encoder,
+    encoder: VideoHalf,
     folder: Path,
     *,
     few: bool,

@@ -128,6 +128,11 @@ class SideBySide:
             for name, found in by_name.items()
             if len(found) > 1
         ]
+        notes += [
+            f"{name} [{sha256[:_HASH]}] tests the classes that were trained on; not a zero-shot result"
+            for name, task, sha256 in self._columns
+            if task == "closed-set"
+        ]
         notes += [said for column in self._columns if (said := self._strange(column))]
         notes += [f"not alike on {column[0]}: {said}" for column in self._columns if (said := self._unlike(column))]
         cells = [self._cell(row, column) for row in self._rows for column in self._columns]

@@ -21,6 +21,7 @@ from gerund.encoders.weights.legacy import read_legacy
 from gerund.errors import AssetError, UsageError
 from gerund.text.objects import find_concepts
 from gerund.video.reader import Video
+from gerund.video.sampling import consecutive_clips
 from gerund.video.transforms import Preparation
 
 torch = pytest.importorskip("torch", reason="the networks are compared with torch")
@@ -459,9 +460,9 @@ def test_clips_are_consecutive_frames():
     assert (np.diff(clips[0]) == 1).all()
     clips = c3d.C3d.sample(None, 1000)
     assert clips[24].tolist() == list(range(960, 976))
-    assert backbone.consecutive_clips(3, 16, 25)[-1].tolist() == [2] * 16
+    assert consecutive_clips(3, 16, 25)[-1].tolist() == [2] * 16
     with pytest.raises(UsageError, match="num_frames"):
-        backbone.consecutive_clips(0, 16, 25)
+        consecutive_clips(0, 16, 25)
 
 
 # what they share

@@ -321,7 +321,7 @@ def test_frames_are_the_centres_of_equal_parts(tmp_path):
         (["--stride", 8], "looks at consecutive frames"),
         (["--rate", 2], "looks at consecutive frames"),
         (["--frames", 8, "--encoder", "frames"], "looks at consecutive frames"),
-        (["--stride", 8, "--rate", 2], "one of stride, rate, frames and few; got stride and rate_hz"),
+        (["--stride", 8, "--rate", 2], "one of stride, rate, frames, few, clips and views; got stride and rate_hz"),
         (["--mean"], "mean goes with a stride"),
     ],
 )

@@ -15,10 +15,11 @@ FLOORS = [
     ["errors"],
     ["types"],
     ["reading", "writing"],
-    ["answers", "examples", "assets", "metrics"],
+    ["answers", "assets", "metrics"],
     ["record"],
     ["text", "video"],
     ["encoders"],
+    ["examples"],
     ["features"],
     ["methods"],
     ["bench"],
@@ -99,7 +100,17 @@ LEARNING = (
     *(f"recognizers/elaborate/{name}" for name in ("method", "layers", "rehearsal")),
     *(
         f"training/{name}"
-        for name in ("fitting", "history", "loop", "parameters", "precision", "processes", "recompute", "run_folder")
+        for name in (
+            "fitting",
+            "history",
+            "loop",
+            "order",
+            "parameters",
+            "precision",
+            "processes",
+            "recompute",
+            "run_folder",
+        )
     ),
 )
 MAY_IMPORT = {

@@ -67,6 +67,7 @@ Choose = Annotated[
 Paper = Annotated[bool, typer.Option("--paper", help="Start from the method's published settings.")]
 Splits = Annotated[str, typer.Option(metavar="NAMES", help="Only these splits, such as 0,1,2.")]
 AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features or objects.")]
+Videos = Annotated[str, typer.Option(metavar="DIR", help="The data sets' files, for methods that take clips.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random; without it methods have their own.")]
 
 
@@ -98,6 +99,7 @@ def evaluate(
         str, typer.Option(metavar="PATTERN", help="Score these detection files instead; {split} stands for the split.")
     ] = "",
     truth: Annotated[str, typer.Option(metavar="PATTERN", help="Annotations of each split, instead of --data.")] = "",
+    videos: Videos = "",
     seed: Seed = None,
     out: OutFile = None,
     markdown: MarkdownFile = None,
@@ -141,6 +143,7 @@ def evaluate(
             allow_missing=allow_missing,
             predictions=_absolute(predictions),
             truth=_absolute(truth),
+            videos=_absolute(videos),
             seed=seed,
             device=device,
         )
@@ -173,7 +176,12 @@ def train(
         str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")
     ] = "",
     videos: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Videos of yours instead: a folder for each class, or --labels.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Videos of yours instead: a folder for each class, or --labels. With --on, for methods that take "
+            "clips, the data sets' files.",
+        ),
     ] = None,
     labels: Annotated[
         Path | None,
@@ -234,7 +242,12 @@ def train(
     with errors_to_exit():
         one_source(
             on,
-            own={"--videos": videos, "--labels": labels, "--actions": actions, "--keep-features": keep_features},
+            own={
+                "--videos": None if on else videos,
+                "--labels": labels,
+                "--actions": actions,
+                "--keep-features": keep_features,
+            },
             of_benchmarks={"--splits": splits, "--train-features": train_features},
             of_features={"--sampling": sampling},
             features=features,
@@ -257,6 +270,7 @@ def train(
             paper=paper,
             splits=_names(splits),
             allow_missing=allow_missing,
+            videos=_absolute(str(videos)) if on and videos else "",
             seed=seed,
             device=device,
         )

@@ -27,6 +27,7 @@ from gerund.cli.options import (
     Threads,
     To,
 )
+from gerund.cli.rates import PicturesFps, at_rate, rate_of_pictures
 from gerund.errors import UsageError
 from gerund.printing import echo
 
@@ -57,6 +58,7 @@ def classify(
     precision: PrecisionName = "auto",
     decode_threads: DecodeThreads = 0,
     approximate_frames: Approximate = False,
+    fps: PicturesFps = None,
     quiet: Quiet = False,
 ) -> None:
     """Say which of the ACTIONS each video shows.
@@ -66,6 +68,7 @@ def classify(
     from gerund.inquiry import Inquiry, Outputs
 
     with batch(paths, quiet=quiet) as run:
+        rate = rate_of_pictures(run, fps)
         inquiry = Inquiry(run, Outputs(json, csv, overwrite=overwrite, to=to or ()), "actions")
         inquiry.load(
             _model_for(model, method),
@@ -78,7 +81,7 @@ def classify(
         )
         inquiry.answer(
             lambda files: inquiry.model.classify_many(
-                files,
+                at_rate(files, rate),
                 inquiry.classes,
                 top=top,
                 decoders=decode_threads,
@@ -88,6 +91,7 @@ def classify(
             top=top,
             approximate=approximate_frames,
             best=top,
+            **({"fps": rate} if rate else {}),
         )
 
 
@@ -127,6 +131,7 @@ def locate(
     precision: PrecisionName = "auto",
     decode_threads: DecodeThreads = 0,
     approximate_frames: Approximate = False,
+    fps: PicturesFps = None,
     quiet: Quiet = False,
 ) -> None:
     """Say when the ACTIONS happen in each video.
@@ -136,11 +141,12 @@ def locate(
     from gerund.inquiry import Inquiry, Outputs
 
     with batch(paths, quiet=quiet) as run:
+        rate = rate_of_pictures(run, fps)
         inquiry = Inquiry(run, Outputs(json, csv, vtt, html, embed, overwrite, to or ()), "segments")
         inquiry.load(model, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision)
         inquiry.answer(
             lambda files: inquiry.model.locate_many(
-                files,
+                at_rate(files, rate),
                 inquiry.classes,
                 method=method,
                 decoders=decode_threads,
@@ -150,6 +156,7 @@ def locate(
             top=top,
             approximate=approximate_frames,
             method=method,
+            **({"fps": rate} if rate else {}),
         )
 
 

@@ -29,11 +29,13 @@ class Window:
         frames: frame numbers ``[T]``, ascending; a short video repeats its last one.
         spans: for each vector that is kept, the half-open range of frame numbers it speaks for, ``[S, 2]``.
         skip: how many leading vectors are dropped, because they only gave context to the others.
+        preparation: how the pictures are prepared, where it is not as the encoder would.
     """
 
     frames: IntArray
     spans: IntArray
     skip: int = 0
+    preparation: Preparation | None = None
 
 
 class Half(Protocol):
@@ -68,10 +70,12 @@ class VideoHalf(Half, Protocol):
         batch: how many windows are best encoded together.
         preparation: what is done to a picture, so that the process that decodes does it as well. Without one `prepare`
             is asked, and whole pictures come to this process, which is slower and needs more memory.
+        unit_only: its vectors are directions, whose length means nothing, so that there are no raw ones to keep.
     """
 
     batch: int = 1
     preparation: Preparation | None = None
+    unit_only: bool = False
 
     def sample(self, video: FrameSource, *, dense: bool) -> list[Window]:
         """Which frames to look at: the whole video densely in time, or a few windows that tell what it shows."""

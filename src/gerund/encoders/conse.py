@@ -88,6 +88,7 @@ class ConseEncoder(I3dVideo, Encoder):
 
     dim = sentence.DIM
     logit_scale = _LOGIT_SCALE
+    unit_only = True
 
     def __init__(
         self,

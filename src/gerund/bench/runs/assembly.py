@@ -12,6 +12,7 @@ from gerund.assets import hub_folder
 from gerund.bench.datasets import read_listing
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.benchmarks import find_benchmark
+from gerund.bench.runs.footage import VideoFolder
 from gerund.bench.runs.material import Material, TrackSource, space
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.toyworld import TOYWORLDS
@@ -93,12 +94,14 @@ def assemble(
     card = find_method(request.method, file_sha256)
     parts: dict[str, Any] = {}
     if request.benchmark in TOYWORLDS:
+        if request.videos or getattr(card.load(), "takes", "") == "clip":
+            raise UsageError(f"{request.benchmark} has tracks and no videos, so nothing in it takes clips (--videos)")
         world, benchmark = TOYWORLDS[request.benchmark](request.seed or 0)
         material = Material(world.listing, world.listing, world, world)
         parts["texts"] = world
     else:
         benchmark = find_benchmark(request.benchmark)
-        material = _read_material(request, benchmark, own_texts=takes(card, "descriptions"))
+        material = _read_material(request, benchmark, card)
     if request.objects:
         lists, parts["concepts"] = _read_objects(request)
         material = replace(material, objects=lists)
@@ -220,14 +223,19 @@ def require_here(name: str) -> None:
         ) from error
 
 
-def open_requested(request: Request, folder: Path | None = None) -> TrackSource:
+def open_requested(request: Request, folder: Path | None = None, *, raw: bool | None = None) -> TrackSource:
     """The features of the test videos that a request names; or those in another folder, of the same encoder.
+
+    Args:
+        request: names them.
+        folder: another one.
+        raw: as `open_features` takes it.
 
     Raises:
         UsageError: there are none, or several could be meant.
     """
     place = folder or Path(request.features)
-    return open_features(place, encoder=request.encoder or None, sampling=request.sampling or None)
+    return open_features(place, encoder=request.encoder or None, sampling=request.sampling or None, raw=raw)
 
 
 def _descriptions(card: MethodCard, texts: str) -> Any:
@@ -251,17 +259,34 @@ def _read_objects(request: Request) -> tuple[ObjectLists, Concepts]:
     return lists, concepts
 
 
-def _read_material(request: Request, benchmark: Benchmark, *, own_texts: bool) -> Material:
-    if not request.features:
+def _read_material(request: Request, benchmark: Benchmark, card: MethodCard) -> Material:
+    made = card.load()
+    videos = _find_videos(request, card, made)
+    if not request.features and videos is None:
         raise UsageError(f"{benchmark.name} needs --features DIR, as 'gerund extract' or 'import-features' writes it")
     if not request.data:
         raise UsageError(f"{benchmark.name} needs --data DIR, where the official lists of {benchmark.test_on} lie")
     test = read_listing(benchmark.test_on, Path(request.data))
     same = benchmark.train_on in (benchmark.test_on, "")
     train = test if same else read_listing(benchmark.train_on, Path(request.data))
-    test_features = open_requested(request)
-    train_features = test_features
-    if request.train_features:
-        train_features = open_requested(request, Path(request.train_features))
+    open_ = partial(open_requested, request, raw=bool(getattr(made, "needs_raw", False)))
+    test_features = open_() if request.features or videos is None else videos
+    train_features = open_(Path(request.train_features)) if request.train_features else test_features
+    own_texts = takes(card, "descriptions")
     class_texts = partial(choose_texts, which=request.texts) if request.texts and not own_texts else None
-    return Material(train, test, train_features, test_features, class_texts=class_texts)
+    return Material(train, test, train_features, test_features, class_texts=class_texts, videos=videos)
+
+
+def _find_videos(request: Request, card: MethodCard, made: Any) -> VideoFolder | None:
+    """The files, for a method that takes clips.
+
+    Raises:
+        UsageError: it does and there are none, or it does not and there are some.
+    """
+    if getattr(made, "takes", "") == "clip":
+        if not request.videos:
+            raise UsageError(f"{card.name} takes clips; give the data set's files (--videos DIR)")
+        return VideoFolder(Path(request.videos))
+    if request.videos:
+        raise UsageError(f"{card.name} takes features, not clips; leave --videos out")
+    return None

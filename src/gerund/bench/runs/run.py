@@ -22,7 +22,6 @@ from gerund.bench.runs.material import Material, Present, inputs, space
 from gerund.bench.runs.questions import ask_scores, ask_segments, ask_when, logit_scale_of
 from gerund.bench.runs.schema import Costs
 from gerund.errors import UsageError
-from gerund.examples import Inputs
 from gerund.methods.catalog import describe_method
 from gerund.methods.failures import errors_while
 from gerund.types import Segments
@@ -146,7 +145,7 @@ def _ask(
     scores = np.zeros((len(exam.videos), len(exam.candidates)), np.float32)
     for start in range(0, len(order), _BATCH):
         some = asked[start : start + _BATCH]
-        batch = Inputs(list(some), some.objects)  # a plain list: no other video can be reached from it
+        batch = some.alone()  # no other video can be reached from it
         clock = Clock()
         answers = ask_scores(method, batch, classes)
         _add(done, clock)

@@ -242,27 +242,3 @@ class Backbone:
                 f"{self.name} takes frames [{clips}, {self.size_px}, {self.size_px}, 3], got {list(frames.shape)}"
             )
         return self._run(frames)
-
-
-def consecutive_clips(num_frames: int, length: int, count: int) -> IntArray:
-    """Clips of consecutive frames that begin at even distances; the last frame repeats where the video ends.
-
-    Source: LoCATe-GAT, section on sampling: ``period = max(num_frames // count, 1)``, clip i begins at ``i * period``.
-
-    Returns:
-        Frame numbers ``[N, length]`` with ``N = min(count, num_frames // period)``.
-
-    Raises:
-        UsageError: a number below 1.
-
-    Example:
-        >>> consecutive_clips(186, 16, 25)[:3, 0].tolist()
-        [0, 7, 14]
-        >>> consecutive_clips(3, 4, 2).tolist()
-        [[0, 1, 2, 2], [1, 2, 2, 2]]
-    """
-    if min(num_frames, length, count) < 1:
-        raise UsageError(f"num_frames, length and count must be above 0, got {num_frames}, {length} and {count}")
-    period = max(num_frames // count, 1)
-    starts = np.arange(min(count, num_frames // period)) * period
-    return np.asarray(np.minimum(starts[:, None] + np.arange(length), num_frames - 1), np.int64)

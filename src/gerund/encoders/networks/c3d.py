@@ -19,13 +19,13 @@ from gerund.encoders.networks.backbone import (
     Backbone,
     Layer,
     checkpoint_of,
-    consecutive_clips,
     fold,
     normalise,
     strip,
 )
 from gerund.encoders.weights.checkpoint import Checkpoint
 from gerund.types import FloatArray, IntArray
+from gerund.video.sampling import consecutive_clips
 
 CLIP_FRAMES = 16
 CLIPS = 25

@@ -56,6 +56,13 @@ def extract(
     few: Annotated[
         bool, typer.Option("--few", help="The few windows that 'classify' looks at, not the whole video.")
     ] = False,
+    random_weights: Annotated[
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Draw the encoders' weights, to try out what costs how much; 'gerund evaluate' refuses such features.",
+        ),
+    ] = False,
     clips: Annotated[
         str | None, typer.Option(metavar="NxM", help="N clips of M consecutive frames, such as 25x16.")
     ] = None,
@@ -67,13 +74,6 @@ def extract(
     ] = False,
     half: Annotated[bool, typer.Option("--half", help="Keep them as float16: half the room.")] = False,
     fps: PicturesFps = None,
-    random_weights: Annotated[
-        bool,
-        typer.Option(
-            "--random-weights",
-            help="Draw the encoders' weights, to try out what costs how much; 'gerund evaluate' refuses such features.",
-        ),
-    ] = False,
     root: Annotated[
         Path | None,
         typer.Option(

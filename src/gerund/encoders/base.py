@@ -70,12 +70,12 @@ class VideoHalf(Half, Protocol):
         batch: how many windows are best encoded together.
         preparation: what is done to a picture, so that the process that decodes does it as well. Without one `prepare`
             is asked, and whole pictures come to this process, which is slower and needs more memory.
-        unit_only: its vectors are made to be directions, so that their length means nothing and is not kept.
+        unit_only: its vectors are directions, whose length means nothing, so that there are no raw ones to keep.
     """
 
     batch: int = 1
-    unit_only: bool = False
     preparation: Preparation | None = None
+    unit_only: bool = False
 
     def sample(self, video: FrameSource, *, dense: bool) -> list[Window]:
         """Which frames to look at: the whole video densely in time, or a few windows that tell what it shows."""

@@ -222,25 +222,27 @@ class Resampled(VideoHalf):
         return self._encoder.prepare(picture)
 
     def raw_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """Frames ``[B, T, h, w, 3]`` to vectors ``[B, S, dim]`` of each frame or of the clip, or their mean."""
-        return self._together(frames, dense=dense, raw=True)
+        """Frames ``[B, T, h, w, 3]`` to vectors ``[B, S, dim]``: of each frame, of the clip, or the mean of all."""
+        return self._vectors(frames, dense=dense, raw=True)
 
     def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """The same as unit vectors, a mean being the unit mean of these; where lengths are kept, as `raw_windows`."""
-        found = self._together(frames, dense=dense, raw=self._raw)
-        return unit(found) if self.sampling.mean and frames.shape[1] > 1 and not self._raw else found
+        """Frames ``[B, T, h, w, 3]`` to what is kept: unit vectors, or raw ones; see `raw_windows`."""
+        vectors = self._vectors(frames, dense=dense, raw=self._raw)
+        return vectors if self._raw or not self.sampling.mean else unit(vectors)
+
+    def _vectors(self, frames: FrameArray, *, dense: bool, raw: bool) -> FloatArray:
+        encode = self._encoder.raw_windows if raw else self._encoder.encode_windows
+        if not self._chooses or self._whole:
+            return np.asarray(encode(frames, dense=dense), np.float32)
+        alone = frames.reshape(-1, 1, *frames.shape[2:])
+        vectors = np.asarray(encode(alone, dense=dense), np.float32).reshape(*frames.shape[:2], self.dim)
+        if not self.sampling.mean or vectors.shape[1] == 1:
+            return vectors
+        return np.asarray(vectors.mean(axis=1, keepdims=True), np.float32)
 
     def remarks(self) -> list[str]:
         """Those of the encoder."""
         return self._encoder.remarks()
-
-    def _together(self, frames: FrameArray, *, dense: bool, raw: bool) -> FloatArray:
-        encode = self._encoder.raw_windows if raw else self._encoder.encode_windows
-        if not self._chooses or self._whole:
-            return encode(frames, dense=dense)
-        alone = frames.reshape(-1, 1, *frames.shape[2:])
-        vectors = np.asarray(encode(alone, dense=dense), np.float32).reshape(*frames.shape[:2], self.dim)
-        return vectors.mean(axis=1, keepdims=True) if self.sampling.mean and vectors.shape[1] > 1 else vectors
 
     @cached_property
     def _whole(self) -> bool:

@@ -55,8 +55,8 @@ def gather(
         OutputError: no more can be written.
     """
     sampling = Sampling(few=few)
-    encoder = sampling.of(encoder, raw=raw)
-    kind = TrackKind(encoder.name, encoder.fingerprint, encoder.dim, sampling.key, sampling.words)
+    sampled = sampling.of(encoder, raw=raw)
+    kind = TrackKind(sampled.name, sampled.fingerprint, sampled.dim, sampling.key, sampling.words)
     store = FeatureStore.create(folder, kind)
     failed: dict[str, str] = {}
     todo = []
@@ -72,7 +72,7 @@ def gather(
             part = todo[begin : begin + _AT_ONCE]
             made = extract_many(
                 [Video(path) for _, path in part],
-                [encoder],
+                [sampled],
                 dense=sampling.dense,
                 decoders=decoders,
                 workers=workers,

@@ -10,7 +10,7 @@ import pytest
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.runs.answers import LocalizationAnswers, RecognitionAnswers, measure
 from gerund.bench.runs.material import Material, inputs
-from gerund.bench.runs.questions import ask_scores
+from gerund.methods.questions import ask_scores
 from gerund.bench.runs.run import run
 from gerund.bench.runs.toyworld import ToyWorld
 from gerund.errors import UsageError

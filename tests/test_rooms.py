@@ -23,6 +23,7 @@ FLOORS = [
     ["methods"],
     ["bench"],
     ["asking", "loading"],
+    ["answering"],
     ["api"],
     ["drawing", "terminal", "page"],
     ["sinks"],

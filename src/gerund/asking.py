@@ -146,8 +146,8 @@ def _require_usable(track: Track, encoder: Encoder, dense: bool) -> None:
         raise UsageError("the track is empty; there is nothing to ask about")
     if dense and track.dense is False:
         raise UsageError(
-            "locate needs the whole video in time order, and this track has only the few windows that classify looks "
-            "at; encode the video again with model.encode(video, dense=True)"
+            "this question needs the whole video in time order, and the track has only the few windows that classify "
+            "looks at; encode the video again with model.encode(video, dense=True)"
         )
     if not np.isfinite(track.spans_s).all():
         raise UsageError("the track does not say when its video ends; give it finite spans_s")

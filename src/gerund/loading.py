@@ -9,8 +9,11 @@ from gerund.encoders.base import Encoder
 from gerund.encoders.conse import ConseEncoder
 from gerund.encoders.contrastive import ContrastiveEncoder
 from gerund.encoders.engines import Device, EngineName, Precision
+from gerund.encoders.i3d import I3dEncoder
 from gerund.errors import UsageError
-from gerund.methods.recognizers.rows import ROW_MODELS, RowEncoder
+
+_METHODS_NOW = {f"i3d-{learner}": f"rows-{learner}" for learner in ("eszsl", "gcn", "devise")}
+"""What were models once."""
 
 
 def load_encoder(
@@ -28,9 +31,10 @@ def load_encoder(
         AssetError: its weights cannot be had.
     """
     card = next((card for card in MODELS if card.name == model), None)
-    if model in ROW_MODELS:
-        rows = ROW_MODELS[model]
-        return RowEncoder(rows, threads=threads, engine=engine, precision=precision, device=device, progress=progress)
+    if model in _METHODS_NOW:
+        raise UsageError(f"{model} is a method now: --method {_METHODS_NOW[model]}, with the model i3d or none")
+    if model == "i3d":
+        return I3dEncoder(threads=threads, engine=engine, precision=precision, device=device, progress=progress)
     if card and not card.repository:
         plain = model == "i3d-minilm-plain"
         return ConseEncoder(

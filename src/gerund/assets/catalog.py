@@ -308,20 +308,8 @@ MODELS: tuple[ModelCard, ...] = (
         trained_on=("kinetics400",),
     ),
     ModelCard(
-        "i3d-eszsl",
-        "I3D with a row of its classifier for every action, learned from its 400 rows by ESZSL's formula",
-        ("i3d-kinetics400", "minilm", "minilm-tokenizer"),
-        trained_on=("kinetics400",),
-    ),
-    ModelCard(
-        "i3d-gcn",
-        "the same, learned by a graph network over names; needs PyTorch once",
-        ("i3d-kinetics400", "minilm", "minilm-tokenizer"),
-        trained_on=("kinetics400",),
-    ),
-    ModelCard(
-        "i3d-devise",
-        "the same, learned by DeViSE's ranking loss; needs PyTorch once",
+        "i3d",
+        "I3D's features alone, without a text side: for methods such as rows-eszsl, and to learn from",
         ("i3d-kinetics400", "minilm", "minilm-tokenizer"),
         trained_on=("kinetics400",),
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gerund.batch import errors_to_exit
-from gerund.cli.options import Device, EngineName, PrecisionName, Texts, Threads
+from gerund.cli.options import Device, EngineName, PrecisionName, Texts, Threads, pairs
 from gerund.errors import UsageError
 from gerund.printing import echo, printable
 from gerund.writing import check_folder, check_outputs, is_stdout, write_text
@@ -120,7 +120,7 @@ def evaluate(
             data=_absolute(data),
             model=model,
             texts=texts,
-            vectors=_pairs(vectors or [], "--vectors"),
+            vectors=pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
             settings=parse_settings(set_ or []),
             paper=paper,
@@ -193,7 +193,7 @@ def train(
             data=_absolute(data),
             model=model,
             texts=texts,
-            vectors=_pairs(vectors or [], "--vectors"),
+            vectors=pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
             settings=parse_settings(set_ or []),
             paper=paper,
@@ -352,13 +352,3 @@ def _method(given: str) -> str:
 
 def _names(given: str) -> list[str]:
     return [name.strip() for name in given.split(",") if name.strip()]
-
-
-def _pairs(given: list[str], option: str) -> dict[str, str]:
-    found = {}
-    for item in given:
-        name, equals, value = item.partition("=")
-        if not equals or not value:
-            raise UsageError(f"{option} {item}: expected PART=FILE, such as texts=glove.npy@names.txt")
-        found[name] = value
-    return found

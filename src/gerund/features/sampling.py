@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,6 +67,24 @@ class Sampling:
         if self.frames:
             return f"frames{self.frames}"
         return "few" if self.few else "own"
+
+    @classmethod
+    def from_key(cls, key: str) -> Sampling | None:
+        """The sampling that has this key; None where none has, as of features that others made.
+
+        Example:
+            >>> Sampling.from_key("stride16-mean").mean, Sampling.from_key("imported-arrays")
+            (True, None)
+        """
+        found = re.fullmatch(r"(own|few)|stride(\d+)(-mean)?|rate([\d.e+-]+)|frames(\d+)", key)
+        if not found:
+            return None
+        named, stride, mean, rate, frames = found.groups()
+        try:
+            made = cls(int(stride or 0), bool(mean), float(rate or 0), int(frames or 0), named == "few")
+        except (ValueError, OverflowError):
+            return None
+        return made if made.key == key else None
 
     @property
     def words(self) -> str:

@@ -46,14 +46,15 @@ def is_answer(line: Answer) -> bool:
     """True for an answer that can be shown again; False for a failure, and for a line that was spoilt by hand.
 
     Example:
-        >>> line = {"duration_s": 2.0, "model": "i3d-minilm", "segments": [], "error": None, "note": None}
+        >>> line = {"duration_s": 2.0, "model": "clip", "method": "contrast", "segments": []}
+        >>> line |= {"error": None, "note": None}
         >>> is_answer(line), is_answer(line | {"duration_s": "2"}), is_answer(line | {"error": "it is empty"})
         (True, False, False)
     """
     try:
         items = actions_of(line) if "actions" in line else segments_of(line)
         duration_s = line["duration_s"]
-        texts = [line["model"], line["note"] or "", *(item.action for item in items)]
+        texts = [line["model"], line["method"], line["note"] or "", *(item.action for item in items)]
         return (
             line["error"] is None
             and isinstance(duration_s, int | float)

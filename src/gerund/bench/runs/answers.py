@@ -15,7 +15,7 @@ import numpy.typing as npt
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.errors import UsageError, in_words
 from gerund.metrics.accuracy import harmonic_mean, mean_class_accuracy, top_k
-from gerund.metrics.calibration import brier, expected_calibration_error
+from gerund.metrics.calibration import brier, expected_calibration_error, softmax
 from gerund.metrics.detection import Variant, mean_average_precision
 from gerund.metrics.generalised import ausuc, seen_unseen_accuracy
 from gerund.metrics.segments import Annotations, Detections
@@ -123,8 +123,7 @@ def _measure_recognition(answer: RecognitionAnswers, free: frozenset[str]) -> di
     if kept.any():
         found["top-1, overlap-free"] = 100 * top_k(scores[kept], labels[kept], 1)
     if answer.logit_scale:
-        shifted = answer.logit_scale * (scores - scores.max(axis=1, keepdims=True)).astype(np.float64)
-        probabilities = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
+        probabilities = softmax(answer.logit_scale * (scores - scores.max(axis=1, keepdims=True)).astype(np.float64))
         found["ECE"] = 100 * expected_calibration_error(probabilities, labels)
         found["Brier"] = 100 * brier(probabilities, labels)
     return found

@@ -20,9 +20,9 @@ from gerund.encoders.table import VectorTable
 from gerund.errors import AssetError, UsageError
 from gerund.features import open_features
 from gerund.features.importers import read_objects
-from gerund.methods.catalog import MethodCard, find_method, make_method, takes
+from gerund.methods.card import MethodCard
+from gerund.methods.catalog import descriptions_for, find_method, make_method, takes
 from gerund.text.descriptions import choose_texts
-from gerund.text.descriptions.readers import read_descriptions
 
 LoadEncoder = Callable[[str], Encoder]
 """Gives a model by its name."""
@@ -109,7 +109,7 @@ def assemble(
     for name in request.settings.get("bert", ()) if from_report else ():
         _require_here(str(name))
     if request.texts and takes(card, "descriptions"):
-        parts["descriptions"] = _descriptions(card, request.texts)
+        parts["descriptions"] = descriptions_for(card, request.texts)
     for name, place in request.vectors.items():
         path, _, names = place.partition("@")
         parts[name] = VectorTable.read(Path(path), Path(names) if names else None)
@@ -155,12 +155,6 @@ def _require_here(name: str) -> None:
             f"the texts are to be those of {name}, which is not on this machine. Only a file says so, so it is not "
             f"fetched: name it yourself, by 'gerund evaluate --model {name}' or 'gerund models get {name}'"
         ) from error
-
-
-def _descriptions(card: MethodCard, texts: str) -> Any:
-    if not Path(texts).is_file():
-        raise UsageError(f"{card.name} has texts of its own; give a description file (--texts FILE), got {texts!r}")
-    return read_descriptions(Path(texts))
 
 
 def _read_material(request: Request, benchmark: Benchmark, *, own_texts: bool) -> Material:

@@ -16,10 +16,10 @@ from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import SplitVideos, tasks
 from gerund.bench.runs.answers import Answers
 from gerund.bench.runs.material import Material, Present, examples, space
-from gerund.bench.runs.questions import ask_scores
 from gerund.errors import GerundError, UsageError, in_words
 from gerund.examples import Examples
 from gerund.methods.failures import errors_of, errors_while
+from gerund.methods.questions import ask_scores
 from gerund.text.classes import ClassSpace
 
 Say = Callable[[str], None]

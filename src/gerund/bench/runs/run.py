@@ -18,12 +18,12 @@ from gerund.bench.protocols.tasks import Exam, SplitVideos
 from gerund.bench.runs.answers import Answers, LocalizationAnswers, RecognitionAnswers
 from gerund.bench.runs.learning import Learning, Make, Say, SplitRun, select
 from gerund.bench.runs.material import Material, Present, inputs, space
-from gerund.bench.runs.questions import ask_scores, ask_segments, logit_scale_of
 from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.methods.base import Localizer
 from gerund.methods.catalog import describe_method
 from gerund.methods.failures import errors_while
+from gerund.methods.questions import ask_scores, ask_segments, logit_scale_of
 from gerund.text.classes import ClassSpace
 from gerund.types import IntArray
 

@@ -11,7 +11,7 @@ import msgspec
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.runs.material import TrackSource
 from gerund.errors import UsageError
-from gerund.methods.catalog import MethodCard
+from gerund.methods.card import MethodCard
 from gerund.methods.training import saved
 from gerund.reading import read_at_most
 from gerund.text.similar import same_names
@@ -41,7 +41,7 @@ class Lesson(msgspec.Struct, frozen=True):
 
 def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features: TrackSource) -> None:
     """Writes a fitted method and its lesson."""
-    saved.save(method, folder)
+    saved.save(method, folder, features=features.describe())
     lesson = Lesson(benchmark.name, benchmark.sha256, split.name, split.seen, str(features.describe()["fingerprint"]))
     write_text(folder / _LESSON, json.dumps(msgspec.to_builtins(lesson), ensure_ascii=False, indent=1) + "\n")
 

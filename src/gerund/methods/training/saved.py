@@ -5,8 +5,9 @@ A method can be saved that stores its constructor's arguments under their own na
 * ``state()``: the learned arrays by name, empty before `fit`;
 * ``restore(state)``: takes them up again.
 
-A folder is data. Which class it is made into is decided by gerund's own list of methods, or by a person who names a
-file, never by the folder; a file must then be, to the byte, the one that the method learned in.
+A folder is data. It names a method of gerund's catalogue, not a module; or the user's file that it learned in. Which
+class it is made into is decided by that catalogue, or by a person who names the file, never by the folder; a file must
+then be, to the byte, the one that the method learned in.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +26,8 @@ from safetensors import SafetensorError
 from safetensors import numpy as tensors
 
 from gerund.errors import GerundError, UsageError, in_words
-from gerund.methods.catalog import METHODS, class_of
+from gerund.methods.card import MethodCard, require_takes
+from gerund.methods.catalog import find_entry, methods, plain
 from gerund.methods.own import file_sha256, home_of
 from gerund.methods.training.learner import NOT_SETTINGS
 from gerund.reading import parse_json, read_at_most
@@ -32,16 +35,29 @@ from gerund.writing import write_bytes
 
 _MOST_BYTES = 1 << 20
 
+_MOVED = {
+    f"gerund.methods.{old}": f"gerund.methods.recognizers.{new}"
+    for old, new in {
+        "bilinear:Bilinear": "bilinear:Bilinear",
+        "dem:Dem": "dem:Dem",
+        "elaborate:Elaborate": "elaborate.method:Elaborate",
+        "eszsl:Eszsl": "eszsl:Eszsl",
+        "gcn:Gcn": "gcn:Gcn",
+    }.items()
+}
+"""Where the classes are that folders of earlier versions name."""
+
 
 class _Content(msgspec.Struct, frozen=True):
     """What ``method.json`` says.
 
     Attributes:
-        method: where its class is.
+        method: its name in the catalogue, or ``file.py:Class`` of a user's; of earlier versions where its class was.
         settings: arguments of its constructor.
         parts: fingerprints of what it was built on, by the name of the argument.
         learned_sha256: of the file with the arrays.
         file_sha256: of the user's file with the class; ``""`` for a class that is imported.
+        features: what it learned from: encoder, fingerprint, sampling; empty where it was not said.
     """
 
     method: str
@@ -49,6 +65,18 @@ class _Content(msgspec.Struct, frozen=True):
     parts: dict[str, str]
     learned_sha256: str
     file_sha256: str = ""
+    features: dict[str, Any] = {}
+
+    @property
+    def home(self) -> str:
+        """Where its class is, as far as the folder says so."""
+        named = next((card.home for card in methods() if card.name == self.method), self.method)
+        return _MOVED.get(named, named)
+
+    @property
+    def entry(self) -> MethodCard | None:
+        """Its entry in gerund's catalogue; None for what is not there."""
+        return find_entry(self.home, self.settings)
 
 
 class Saveable(Protocol):
@@ -63,10 +91,16 @@ class Saveable(Protocol):
         ...
 
 
-def save(method: Saveable, folder: Path) -> None:
+def save(method: Saveable, folder: Path, *, features: Mapping[str, Any] | None = None) -> None:
     """Writes a fitted method down; a folder that has one is overwritten.
 
     What it is built on, such as an encoder of texts, is not written, only its fingerprint.
+
+    Args:
+        method: what has learned.
+        folder: made where it is not there.
+        features: what it learned from, as features describe themselves. Without them the method cannot be asked about
+            videos (`gerund classify --trained`), for it is not known which encoder it needs.
 
     Raises:
         UsageError: it was not fitted, or a setting cannot be written as JSON.
@@ -87,12 +121,14 @@ def save(method: Saveable, folder: Path) -> None:
         else:
             settings[name] = value
     learned = tensors.save(arrays)
+    entry = find_entry(home_of(type(method)), settings)
     content = {
-        "method": home_of(type(method)),
+        "method": entry.name if entry else home_of(type(method)),
         "settings": dict(sorted(settings.items())),
         "parts": dict(sorted(parts.items())),
         "learned_sha256": hashlib.sha256(learned).hexdigest(),
         "file_sha256": file_sha256(type(method)),
+        "features": {name: plain(value) for name, value in sorted((features or {}).items())},
     }
     try:
         text = json.dumps(content, indent=1)
@@ -149,6 +185,43 @@ def load(folder: Path, *, method: type[Any] | None = None, **parts: Any) -> Any:
     return fitted
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a folder says of itself.
+
+    Attributes:
+        method: the name of the method, or where its class is.
+        entry: its card in gerund's catalogue; None for one in a file of a user's.
+        features: what it learned from: encoder, fingerprint, sampling; empty where that is not known.
+        sha256: of what it learned.
+    """
+
+    method: str
+    entry: MethodCard | None
+    features: Mapping[str, Any]
+    sha256: str
+
+
+def look(folder: Path) -> Kept:
+    """What a folder holds; nothing is made of it.
+
+    Raises:
+        UsageError: it holds no method.
+        GerundError: a file is damaged, or they do not belong together.
+    """
+    content, _ = _read(folder)
+    return Kept(content.method, content.entry, content.features or _lesson(folder), content.learned_sha256)
+
+
+def _lesson(folder: Path) -> dict[str, Any]:
+    """What the folders of earlier versions say about features: the fingerprint in the lesson of a benchmark."""
+    try:
+        lesson = parse_json(read_at_most(folder / "lesson.json", _MOST_BYTES))
+        return {"fingerprint": lesson["features"]} if isinstance(lesson["features"], str) else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def _class_for(folder: Path, content: _Content, method: type[Any] | None) -> type[Any]:
     """The class of a saved method: of gerund's own list, or the one that a person named, if it is the same.
 
@@ -156,16 +229,17 @@ def _class_for(folder: Path, content: _Content, method: type[Any] | None) -> typ
         UsageError: it is on no list and nobody named it, or another one was named.
     """
     if method is None:
-        if content.method not in {card.home for card in METHODS}:
+        if content.entry is None:
             raise UsageError(
                 f"{folder} holds {content.method}, which is not one of gerund's own methods; load it with its class "
                 "(method=...)"
             )
-        made: type[Any] = class_of(content.method)
+        made: type[Any] = content.entry.load()
     else:
         made = method
-    if content.method != home_of(made):
+    if content.home != home_of(made):
         raise UsageError(f"{folder} holds {content.method}, not a {made.__name__}")
+    require_takes(made)
     found = file_sha256(made)
     if found and not content.file_sha256:
         raise UsageError(
@@ -191,6 +265,9 @@ def _read(folder: Path) -> tuple[_Content, dict[str, np.ndarray]]:
         learned = (folder / "learned.safetensors").read_bytes()
         if hashlib.sha256(learned).hexdigest() != content.learned_sha256:
             raise GerundError(f"{folder}: learned.safetensors is not the file that was saved with method.json")
+        named = {card.name for card in methods()}
+        if content.method in named and (content.entry is None or content.entry.name != content.method):
+            raise GerundError(f"{folder}: the settings are not those of {content.method}; method.json was changed")
         return content, tensors.load(learned)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise GerundError(f"{folder}: cannot be read as a saved method; {error}") from error

@@ -9,6 +9,7 @@ import numpy as np
 from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.methods.base import Localizer, Recognizer
+from gerund.methods.card import require_takes
 from gerund.methods.failures import errors_of
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, Segments, Track
@@ -18,9 +19,10 @@ def ask_scores(method: Recognizer, batch: Inputs, classes: ClassSpace) -> FloatA
     """Scores ``[N, C]``, sure to be finite.
 
     Raises:
-        UsageError: they are of another shape, or one is no number.
+        UsageError: they are of another shape, or one is no number; or the method takes what there is not.
         GerundError: the method fails.
     """
+    require_takes(method)
     with errors_of(method, "score"):
         answers = np.array(method.score(batch, classes), np.float32)  # a copy: it may write its next answer there
     finite = bool(np.isfinite(answers).all())
@@ -36,9 +38,10 @@ def ask_segments(method: Localizer, track: Track, classes: ClassSpace) -> Segmen
     """Segments, each of a class that was asked about; `Segments` itself sees to it that they are finite.
 
     Raises:
-        UsageError: one is of another class, or they are no `Segments`.
+        UsageError: one is of another class, or they are no `Segments`; or the method takes what there is not.
         GerundError: the method fails.
     """
+    require_takes(method)
     with errors_of(method, "locate"):
         found = method.locate(track, classes)
     if not isinstance(found, Segments):

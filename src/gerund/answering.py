@@ -141,7 +141,7 @@ class Answerer:
         if self.logit_scale:
             shares = softmax(self.logit_scale * (scores - scores.max()).astype(np.float64)).tolist()
         ranked = tuple(ActionScore(classes.names[i], float(scores[i]), shares[i]) for i in order)
-        tied = len(scores) > 1 and bool((scores == scores[0]).all())
+        tied = not self.logit_scale and len(scores) > 1 and bool((scores == scores[0]).all())
         return Classification(
             found.name, found.duration_s, model, ranked, found.time_error_s, found.num_frames, self.name, tied
         )

@@ -61,7 +61,7 @@ class Classification:
     time_error_s: float = 0.0
     num_frames: int = field(default=0, compare=False)  # 0 where only a track was asked about
     method: str = "similarity"
-    is_tied: bool = False  # all actions that were asked about have one score
+    is_tied: bool = False  # all actions that were asked about have one score, and no probability says so
 
     def __post_init__(self) -> None:
         if not self.actions:

@@ -139,7 +139,7 @@ def _ranks(answer: Classification, surface: Surface) -> Text:
     return text
 
 
-def timeline(video: str, duration_s: float, segments: Segments, *, top: int, method: str) -> Text:
+def timeline(video: str, duration_s: float, segments: Segments, *, top: int, method: str = "") -> Text:
     """A heading, a lane per action drawn over the length of the video, and the best segments as a list.
 
     In a narrow terminal the lanes grow short, then the scores are left out, then long names are shortened.

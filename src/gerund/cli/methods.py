@@ -53,7 +53,7 @@ def list_methods() -> None:
                 if card.task == task:
                     echo(f"  {card.name:{width}}  {'learns' if _learns(card) else 'as it is':8}  {card.what}")
         echo(
-            "\nA recognizer locates by sliding, a localizer classifies by pooling. 'gerund methods show NAME' says more."
+            "\nA recognizer locates by sliding, a localizer classifies by pooling. See 'gerund methods show NAME'."
         )
 
 

@@ -28,6 +28,7 @@ from gerund.methods.failures import errors_while
 from gerund.methods.own import file_sha256, names_file
 from gerund.methods.questions import ask_scores, ask_segments, logit_scale_of
 from gerund.methods.training import saved
+from gerund.methods.training.lesson import read_lesson
 from gerund.metrics.calibration import softmax
 from gerund.text.classes import ClassSpace
 from gerund.types import IntArray, Segments, Track
@@ -272,6 +273,10 @@ def choose_card(name: str, trained: Path | None = None) -> MethodCard:
     """
     if trained is None:
         return find_method(name)
+    if not (trained / "method.json").is_file() and (splits := sorted(trained.glob("split-*/method.json"))):
+        raise UsageError(
+            f"{trained} holds a method for each split of a benchmark; give one, such as {splits[0].parent}"
+        )
     kept = saved.look(trained)
     if not name:
         if kept.entry is None:
@@ -294,20 +299,14 @@ def _take_up(
     Raises:
         UsageError: it has not, or does not say.
     """
-    kept = saved.look(folder)
-    found = kept.features.get("fingerprint")
-    if not found:
+    lesson = read_lesson(folder)
+    if lesson.features != encoder.fingerprint:
+        of = f" of {lesson.encoder}" if lesson.encoder else ""
         raise UsageError(
-            f"{folder} does not say which encoder made the features that it has learned from, so it cannot be asked "
-            "about videos; train it again"
-        )
-    if found != encoder.fingerprint:
-        of = f" of {kept.features['encoder']}" if "encoder" in kept.features else ""
-        raise UsageError(
-            f"{folder} has learned from features{of} with fingerprint {found}, and the model {encoder.name} makes "
-            f"{encoder.fingerprint}; give the same model (--model), with the same --precision, --engine and --device, "
-            "or train it again"
+            f"{folder} has learned from features{of} with fingerprint {lesson.features}, and the model {encoder.name} "
+            f"makes {encoder.fingerprint}; give the same model (--model), with the same --precision, --engine and "
+            "--device, or train it again"
         )
     method = saved.load(folder, method=card.load(), **parts)
-    sampling = Sampling.from_key(str(kept.features.get("sampling", "")))
-    return Answerer(card.name, method, own=bool(card.sha256), sampling=sampling, objects=objects, learned=kept.sha256)
+    sampling, learned = Sampling.from_key(lesson.sampling), saved.look(folder).sha256
+    return Answerer(card.name, method, own=bool(card.sha256), sampling=sampling, objects=objects, learned=learned)

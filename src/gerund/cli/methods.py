@@ -52,9 +52,7 @@ def list_methods() -> None:
             for card in cards:
                 if card.task == task:
                     echo(f"  {card.name:{width}}  {'learns' if _learns(card) else 'as it is':8}  {card.what}")
-        echo(
-            "\nA recognizer locates by sliding, a localizer classifies by pooling. See 'gerund methods show NAME'."
-        )
+        echo("\nA recognizer locates by sliding, a localizer classifies by pooling. See 'gerund methods show NAME'.")
 
 
 @methods_app.command("show")

@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.runs.material import TrackSource
 from gerund.errors import UsageError
 from gerund.methods.card import MethodCard
 from gerund.methods.training import saved
-from gerund.reading import read_at_most
+from gerund.methods.training.lesson import Lesson, read_lesson, write_lesson
 from gerund.text.similar import same_names
-from gerund.writing import write_text
-
-_LESSON = "lesson.json"
-_MOST_BYTES = 1 << 24
-
-
-class Lesson(msgspec.Struct, frozen=True):
-    """What a method has learned from.
-
-    Attributes:
-        benchmark: the protocol.
-        sha256: its hash.
-        split: name of the split.
-        classes: its seen classes, in the data set's spelling.
-        features: fingerprint of the encoder that made the tracks.
-    """
-
-    benchmark: str
-    sha256: str
-    split: str
-    classes: tuple[str, ...]
-    features: str
 
 
 def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features: TrackSource) -> None:
     """Writes a fitted method and its lesson."""
-    saved.save(method, folder, features=features.describe())
-    lesson = Lesson(benchmark.name, benchmark.sha256, split.name, split.seen, str(features.describe()["fingerprint"]))
-    write_text(folder / _LESSON, json.dumps(msgspec.to_builtins(lesson), ensure_ascii=False, indent=1) + "\n")
+    saved.save(method, folder)
+    about = features.describe()
+    lesson = Lesson(
+        classes=split.seen,
+        features=str(about["fingerprint"]),
+        encoder=str(about.get("encoder", "")),
+        sampling=str(about.get("sampling", "")),
+        benchmark=benchmark.name,
+        sha256=benchmark.sha256,
+        split=split.name,
+    )
+    write_lesson(lesson, folder)
 
 
 def take_up(
@@ -67,7 +51,7 @@ def take_up(
     for name, value in card.settings:
         if getattr(method, name) != value:
             raise UsageError(f"{place} holds a method with {name} {getattr(method, name)!r}, not {card.name}")
-    lesson = _read(place)
+    lesson = read_lesson(place)
     found = str(features.describe()["fingerprint"])
     if found != lesson.features:
         raise UsageError(
@@ -81,13 +65,3 @@ def take_up(
             f"about as unseen, such as {known[0]}; train it on this split"
         )
     return method, lesson.classes
-
-
-def _read(folder: Path) -> Lesson:
-    path = folder / _LESSON
-    try:
-        return msgspec.json.decode(read_at_most(path, _MOST_BYTES), type=Lesson)
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(
-            f"{path}: it is not known what this method has learned from; train it again ({error})"
-        ) from error

@@ -27,7 +27,7 @@ from safetensors import numpy as tensors
 
 from gerund.errors import GerundError, UsageError, in_words
 from gerund.methods.card import MethodCard, require_takes
-from gerund.methods.catalog import find_entry, methods, plain
+from gerund.methods.catalog import find_entry, methods
 from gerund.methods.own import file_sha256, home_of
 from gerund.methods.training.learner import NOT_SETTINGS
 from gerund.reading import parse_json, read_at_most
@@ -57,7 +57,6 @@ class _Content(msgspec.Struct, frozen=True):
         parts: fingerprints of what it was built on, by the name of the argument.
         learned_sha256: of the file with the arrays.
         file_sha256: of the user's file with the class; ``""`` for a class that is imported.
-        features: what it learned from: encoder, fingerprint, sampling; empty where it was not said.
     """
 
     method: str
@@ -65,7 +64,6 @@ class _Content(msgspec.Struct, frozen=True):
     parts: dict[str, str]
     learned_sha256: str
     file_sha256: str = ""
-    features: dict[str, Any] = {}
 
     @property
     def home(self) -> str:
@@ -91,16 +89,10 @@ class Saveable(Protocol):
         ...
 
 
-def save(method: Saveable, folder: Path, *, features: Mapping[str, Any] | None = None) -> None:
+def save(method: Saveable, folder: Path) -> None:
     """Writes a fitted method down; a folder that has one is overwritten.
 
     What it is built on, such as an encoder of texts, is not written, only its fingerprint.
-
-    Args:
-        method: what has learned.
-        folder: made where it is not there.
-        features: what it learned from, as features describe themselves. Without them the method cannot be asked about
-            videos (`gerund classify --trained`), for it is not known which encoder it needs.
 
     Raises:
         UsageError: it was not fitted, or a setting cannot be written as JSON.
@@ -128,7 +120,6 @@ def save(method: Saveable, folder: Path, *, features: Mapping[str, Any] | None =
         "parts": dict(sorted(parts.items())),
         "learned_sha256": hashlib.sha256(learned).hexdigest(),
         "file_sha256": file_sha256(type(method)),
-        "features": {name: plain(value) for name, value in sorted((features or {}).items())},
     }
     try:
         text = json.dumps(content, indent=1)
@@ -192,13 +183,11 @@ class Kept:
     Attributes:
         method: the name of the method, or where its class is.
         entry: its card in gerund's catalogue; None for one in a file of a user's.
-        features: what it learned from: encoder, fingerprint, sampling; empty where that is not known.
         sha256: of what it learned.
     """
 
     method: str
     entry: MethodCard | None
-    features: Mapping[str, Any]
     sha256: str
 
 
@@ -210,16 +199,7 @@ def look(folder: Path) -> Kept:
         GerundError: a file is damaged, or they do not belong together.
     """
     content, _ = _read(folder)
-    return Kept(content.method, content.entry, content.features or _lesson(folder), content.learned_sha256)
-
-
-def _lesson(folder: Path) -> dict[str, Any]:
-    """What the folders of earlier versions say about features: the fingerprint in the lesson of a benchmark."""
-    try:
-        lesson = parse_json(read_at_most(folder / "lesson.json", _MOST_BYTES))
-        return {"fingerprint": lesson["features"]} if isinstance(lesson["features"], str) else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+    return Kept(content.method, content.entry, content.learned_sha256)
 
 
 def _class_for(folder: Path, content: _Content, method: type[Any] | None) -> type[Any]:

@@ -18,8 +18,9 @@ DEFAULTS = {
     "Similarity": {},
     "Tear": {"conditioning": True, "aggregation": "simple", "unit_frames": False, "truncate": False, "compat": ""},
     "Bilinear": LEARNER | {"loss": "devise", "margin": 0.1, "dropout": 0.5, "normalize_texts": True, "lr": 3e-3},
+    "Linear": {"l2": 1e-3, "standardize": True, "iterations": 1000},
     "Dem": LEARNER | {"hidden": 512, "dropout": 0.5, "normalize_texts": False},
-    "Conse": {"top": 10, "ridge": 1e-3},
+    "Conse": {"top": 10, "l2": 1e-3},
     "Rows": {"learner": "eszsl"},
     "Eszsl": {"alpha": 3.0, "gamma": 0.0, "targets": "01", "normalize_texts": True},
     "Gcn": LEARNER | {

@@ -323,7 +323,7 @@ ALLOWED = {
     ("methods/own.py", "module_from_spec"): "the same",
     ("methods/own.py", "spec_from_loader"): "the same",
     ("methods/own.py", "self.source_to_code"): "the same",
-    ("methods/training/processes.py", "dist.broadcast_object_list"): "between the processes of one run, see SECURITY.md",
+    ("methods/training/processes.py", "dist.broadcast_object_list"): "between the processes of one run; SECURITY.md",
     ("assets/package_index.py", "subprocess.run"): "pip, with fixed arguments",
     ("encoders/networks/i3d.py", "pickle.Unpickler"): "an allow-list of names",
     ("reading.py", "yaml.load"): "a loader of its own, plainer than safe_load",

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gerund.batch import errors_to_exit
-from gerund.cli.options import Device, EngineName, PrecisionName, Texts, Threads, pairs
+from gerund.cli.options import (
+    DEFAULT_MODEL,
+    DecodeThreads,
+    Device,
+    EngineName,
+    PrecisionName,
+    Texts,
+    Threads,
+    pairs,
+)
 from gerund.errors import UsageError
 from gerund.printing import echo, printable
 from gerund.writing import check_folder, check_outputs, is_stdout, write_text
@@ -34,9 +43,9 @@ MarkdownFile = Annotated[
 ]
 HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML page; - as above.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
-FeaturesOption = Annotated[str, typer.Option(metavar="DIR", help="FeaturesOption of the videos ('gerund extract').")]
+FeaturesOption = Annotated[str, typer.Option(metavar="DIR", help="Features of the videos ('gerund extract').")]
 TrainFeatures = Annotated[
-    str, typer.Option(metavar="DIR", help="FeaturesOption of the training videos, where they are elsewhere.")
+    str, typer.Option(metavar="DIR", help="Features of the training videos, where they are elsewhere.")
 ]
 FeatureEncoder = Annotated[
     str, typer.Option(metavar="NAME", help="Which encoder's features, where the folder has those of several.")
@@ -150,11 +159,33 @@ def evaluate(
 @app.command()
 def train(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="A method, or file.py:Class for one of yours.")],
-    on: Annotated[str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for each split, with checkpoints.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="A folder for the method; of a benchmark, one for each split.")
+    ],
+    on: Annotated[
+        str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")
+    ] = "",
+    videos: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Videos of yours instead: a folder for each class, or --labels.")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What they show: path,label, or video,start_s,end_s,label; see the docs."),
+    ] = None,
+    actions: Annotated[
+        str, typer.Option(metavar="SPEC", help="The list of classes that numbers in --labels count.")
+    ] = "",
+    keep_features: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where features of --videos are kept; by default the cache.")
+    ] = None,
     features: FeaturesOption = "",
     train_features: TrainFeatures = "",
-    encoder: FeatureEncoder = "",
+    encoder: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Which of the folder's encoders; with --videos what encodes them, if not --model."
+        ),
+    ] = "",
     sampling: Sampling = "",
     data: Data = "",
     model: TextModel = "",
@@ -170,19 +201,31 @@ def train(
     threads: Threads = 0,
     engine: EngineName = "auto",
     precision: PrecisionName = "auto",
+    decode_threads: DecodeThreads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train METHOD on the seen classes of a benchmark and keep it, for 'gerund evaluate --trained DIR'.
+    """Train METHOD on the seen classes of a benchmark, or on labelled videos of yours, and keep it.
+
+    'gerund evaluate --trained DIR' takes it up. Videos that cannot be read are named, and the exit status is 1.
 
     A run that was stopped goes on from its last checkpoint when it is started again with the same settings.
 
-    Example: gerund train devise --on toyworld --out trained/
+    Example: gerund train eszsl --videos clips/ --labels labels.csv --out trained/
     """
     from gerund.bench.runs.evaluate import train_and_save
     from gerund.bench.runs.request import Request, parse_settings
+    from gerund.cli.teaching import one_source, teach_own
+    from gerund.lessons.teaching import OwnVideos
     from gerund.terminal import Watcher
 
     with errors_to_exit():
+        one_source(
+            on,
+            own={"--videos": videos, "--labels": labels, "--actions": actions, "--keep-features": keep_features},
+            of_benchmarks={"--splits": splits, "--train-features": train_features},
+            of_features={"--sampling": sampling},
+            features=features,
+        )
         request = Request(
             method=_method(method),
             benchmark=on,
@@ -204,6 +247,10 @@ def train(
         )
         check_folder(out)
         load = _loader(device, threads, engine, precision)
+        if not on:
+            own = OwnVideos(videos, labels, actions, keep_features, decode_threads)
+            teach_own(request, own, out, model=model or DEFAULT_MODEL, load_encoder=load, quiet=quiet)
+            return
         with Watcher(quiet=quiet) as watcher:
             written = train_and_save(request, out, load_encoder=load, progress=_teller(watcher, quiet=quiet))
         for place in written:

@@ -99,6 +99,33 @@ def assemble(
         material = _read_material(request, benchmark, own_texts=takes(card, "descriptions"))
     if (card.task == "localization") != (benchmark.task == "localization"):
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
+    return assemble_on(request, card, benchmark, material, load_encoder, parts=parts, from_report=from_report)
+
+
+def assemble_on(
+    request: Request,
+    card: MethodCard,
+    benchmark: Benchmark,
+    material: Material,
+    load_encoder: LoadEncoder,
+    *,
+    parts: dict[str, Any],
+    from_report: bool = False,
+) -> Assembly:
+    """Finds what a method is built on, where the protocol and what it runs on are known.
+
+    Args:
+        request: what was asked for.
+        card: the method.
+        benchmark: the protocol.
+        material: lists and features.
+        load_encoder: gives a model by its name.
+        parts: what is known already, by the name of the method's argument.
+        from_report: nobody typed the request, so that what it names is not fetched from the model hub.
+
+    Raises:
+        UsageError: something does not exist, or does not fit together.
+    """
     needs_model = takes(card, "encoder") or (takes(card, "texts") and not {"texts"} & {*parts, *request.vectors})
     if request.model or needs_model:
         name = request.model or str(material.test_features.describe()["encoder"])

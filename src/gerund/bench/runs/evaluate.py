@@ -73,7 +73,7 @@ def evaluate(
     material, folder = found.material, Path(request.trained)
 
     def fitted(split: Split) -> tuple[Any, tuple[str, ...]]:
-        return take_up(folder, found.card, found.parts, split, material.test_features)
+        return take_up(folder, found.card, found.parts, found.benchmark, split, material.test_features)
 
     first = next((s for s in found.benchmark.splits if not request.splits or s.name in request.splits), None)
     with errors_while(f"making {found.card.name}"):  # now, and not when all is done

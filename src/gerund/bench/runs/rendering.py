@@ -60,6 +60,8 @@ def _heading_lines(report: ReportData) -> tuple[str, ...]:
         f"{benchmark.task}; {len(splits)} of {benchmark.num_splits} splits; {method.protocol}; "
         f"protocol {benchmark.sha256[:12]}"
     ]
+    if benchmark.task == "closed-set":
+        lines.append("closed-set: tested on the classes that were trained on; not a zero-shot result")
     lines.append(f"compat: {', '.join(filter(None, [benchmark.compat, method.compat])) or 'none'}")
     sides = {"train": "training", "validation": "validation", "test": "test"}
     missing = {side: sum(split.missing.get(side, 0) for split in splits) for side in sides}
@@ -149,6 +151,8 @@ def _card_lines(report: ReportData) -> tuple[str, ...]:
 
 
 def _checked_against(report: ReportData) -> str:
+    if report.benchmark.task == "closed-set":
+        return "nothing: no class is unseen"
     if not any(split.overlap_free.of for split in report.splits):
         return "nothing: it is not known what the features were trained on (--trained-on)"
     others = [*report.trained_on, *(["a method trained elsewhere"] if report.request.get("trained") else [])]

@@ -184,7 +184,7 @@ def split_result(
     """The figures of one split, and what they rest on."""
     split = next(split for split in benchmark.splits if split.name == done.name)
     others = (*done.trained_on, *(label for name in trained_on for label in find_dataset(name).classes))
-    is_checked = bool(split.seen or others)
+    is_checked = bool(split.unseen and (split.seen or others))
     free = frozenset(overlap_free(split, others, duplicates=same_actions) if is_checked else ())
     return SplitResult(
         name=done.name,

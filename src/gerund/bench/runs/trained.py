@@ -31,7 +31,7 @@ def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features
 
 
 def take_up(
-    folder: Path, card: MethodCard, parts: dict[str, Any], split: Split, features: TrackSource
+    folder: Path, card: MethodCard, parts: dict[str, Any], benchmark: Benchmark, split: Split, features: TrackSource
 ) -> tuple[Any, tuple[str, ...]]:
     """A method as it was kept, and the classes it has learned from.
 
@@ -39,11 +39,13 @@ def take_up(
         folder: of one method, or of several in ``split-NAME`` folders.
         card: which method is expected.
         parts: what it is built on.
+        benchmark: the protocol that it is to be asked by.
         split: what it is to be asked about.
         features: what it is to be asked with.
 
     Raises:
-        UsageError: it is another method, has learned from other features, or from classes that the split asks about.
+        UsageError: it is another method, has learned from other features, from classes that the split asks about as
+            unseen, or, where the protocol asks about seen classes, maybe from the very videos.
     """
     own = folder / f"split-{split.name}"
     place = own if own.is_dir() else folder
@@ -63,5 +65,11 @@ def take_up(
         raise UsageError(
             f"{place} has learned from {len(known)} of the {len(split.unseen)} classes that split {split.name} asks "
             f"about as unseen, such as {known[0]}; train it on this split"
+        )
+    if benchmark.asks_seen and (lesson.sha256, lesson.split) != (benchmark.sha256, split.name):
+        learned_on = f"{lesson.benchmark} split {lesson.split}" if lesson.benchmark else "videos of one's own"
+        raise UsageError(
+            f"{place} has learned from {learned_on}, and {benchmark.name} also asks about videos of classes that were "
+            f"trained on: these very videos may be among them; train it on split {split.name} of {benchmark.name}"
         )
     return method, lesson.classes

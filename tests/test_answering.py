@@ -110,6 +110,20 @@ def test_texts_of_ones_own_stand_for_the_actions(run, video, tmp_path):
     assert refused.exit_code == 2 and "tear has texts of its own; give a description file" in refused.stderr
 
 
+def test_what_was_trained_on_own_videos_answers_about_others(run, video, tmp_path):
+    """From a folder of labelled videos to answers in two commands."""
+    for colour in ("red", "green", "blue"):
+        (tmp_path / "set" / f"showing {colour}").mkdir(parents=True)
+        for number in range(2):
+            write_colours(tmp_path / "set" / f"showing {colour}" / f"{colour}{number}.mp4", [colour])
+    trained = run("train", "eszsl", "--videos", tmp_path / "set", "--out", tmp_path / "kept", "--set", "alpha=-1")
+    assert trained.exit_code == 0, trained.output
+    out = tmp_path / "out.jsonl"
+    found = run("classify", video, "--actions", ACTIONS, "--trained", tmp_path / "kept", "--json", out)
+    assert found.exit_code == 0, found.output
+    assert json.loads(out.read_text())["actions"][0]["action"] == "showing red"
+
+
 def test_settings_and_tables_are_given_by_name(run, video, tmp_path, eszsl):
     """--set of the method, --vectors for the texts that it learned with; what does not fit is said in one line."""
     table = VectorTable(NAMES, np.eye(3)[[1, 0, 2]])

@@ -177,7 +177,7 @@ def test_a_folder_names_the_entry_of_the_catalogue(tmp_path, made, entry):
 
 @pytest.mark.parametrize("room", ["gerund.methods", "gerund.methods.recognizers"])
 def test_folders_of_before_are_taken_up(tmp_path, room):
-    """Those that name the module where a class once was, or is, load as what they are; of another module they do not."""
+    """Those that name the module where a class was, or is, load as what they are; of another module they do not."""
     saved = Bilinear(WORLD.texts, "ale", epochs=1).fit(WORLD.train, WORLD.seen)
     save(saved, tmp_path)
     content = json.loads((tmp_path / "method.json").read_text())

@@ -89,6 +89,8 @@ def test_one_action_alone_stands_out_from_the_rest_of_the_video():
     found = Sliding(Means(), window_s=2.0).locate(track([[0]] * 4 + [[2]] * 4 + [[0]] * 4), ClassSpace(("a",)))
     (item,) = found
     assert (item.start_s, item.end_s) == (3.0, 9.0)
+    (alone,) = Sliding(Means()).locate(track([[2]]), ClassSpace(("a",)))
+    assert (alone.start_s, alone.end_s) == (0.0, 1.0), "a short video is its own mean"
 
 
 def test_short_videos_are_one_window_and_lengths_are_joined():

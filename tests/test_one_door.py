@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import gerund
-from gerund import ClassSpace, Examples, Inputs, UsageError
+from gerund import ClassSpace, Examples, Inputs, UsageError, Video
 from gerund.api import Model
 from gerund.assets import MODELS, find_asset, is_here
-from gerund.encoders.base import unit
+from gerund.encoders.base import Window, unit
+from gerund.features import Sampling, extract
 from gerund.methods import Pooled, Sliding, methods
 from gerund.methods.catalog import make_method, takes
 from gerund.methods.questions import ask_scores, ask_segments, logit_scale_of
@@ -214,6 +215,26 @@ def test_frames_are_those_that_a_method_has_learned_from(video, tmp_path, parts)
         scores[sampling] = ask_scores(method, Inputs([track]), ClassSpace(ACTIONS))[0].tolist()
         assert {item.action: item.score for item in answer.actions} == dict(zip(ACTIONS, scores[sampling], strict=True))
     assert scores["few"] != scores["own"]
+
+
+class Single(ColourEncoder):
+    """Looks at single frames, so that any may be chosen."""
+
+    def sample(self, video, *, dense):
+        return [Window(np.array([n]), np.array([[n, n + 1]])) for n in range(video.num_frames)]
+
+
+def test_a_choice_of_frames_is_taken_up(video, tmp_path, parts):
+    """Learned from the middle frames of three parts of each video, it is asked about these three of a new one."""
+    card = next(card for card in methods() if card.name == "eszsl")
+    model = Model(Single())
+    method = make(card, model.encoder, parts)
+    answerer = model.method(trained=keep(method, tmp_path / "kept", "frames3"))
+    chosen = extract(Video(video), Sampling(frames=3).of(model.encoder), dense=True)
+    assert len(chosen) == 3
+    expected = ask_scores(method, Inputs([chosen]), ClassSpace(ACTIONS))[0].tolist()
+    answer = model.classify(video, ACTIONS, method=answerer, top=None)
+    assert {item.action: item.score for item in answer.actions} == dict(zip(ACTIONS, expected, strict=True))
 
 
 def test_a_trained_method_needs_the_model_that_it_learned_with(video, tmp_path, parts):

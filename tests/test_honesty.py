@@ -27,7 +27,6 @@ from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.methods.catalog import find_method
 from gerund.text.classes import ClassSpace
-from gerund.types import Segments
 from toyruns import MATERIAL, REST, SEEN, SHARED, WORLD, Least, Of, never
 
 # What a trained method may be asked
@@ -412,22 +411,3 @@ def test_a_method_that_learns_needs_something_to_learn_from():
     )
     assert "split 0: 2 seen classes have no training video here" in told
     assert done.num_train == 50 and done.missing["train"] == 10
-
-
-def test_settings_of_localizers_cannot_be_chosen():
-    """Several values for one that learns and locates are refused; a training-free method takes one value only."""
-
-    class Locating:
-        takes = "track"
-
-        def __init__(self, width=1.0):
-            self.width = width
-
-        def fit(self, examples, classes):
-            return self
-
-        def locate(self, track, classes):
-            return Segments()
-
-    with pytest.raises(UsageError, match="settings of localizers cannot be chosen"):
-        next(run(SHARED, Locating, MATERIAL, choices={"width": [1.0, 2.0]}))

@@ -13,6 +13,7 @@ from gerund import ClassSpace, Examples, Inputs, UsageError, Video
 from gerund.api import Model
 from gerund.assets import MODELS, find_asset, is_here
 from gerund.encoders.base import Window, unit
+from gerund.encoders.table import VectorTable
 from gerund.features import Sampling, extract
 from gerund.methods import Pooled, Sliding, methods
 from gerund.methods.catalog import make_method, takes
@@ -75,10 +76,8 @@ def video(tmp_path_factory):
 @pytest.fixture(scope="module")
 def parts():
     """What some methods are built on besides the model."""
-    from gerund.methods.recognizers.elaborate.layers import WordTable
-
     words = ("showing", *COLOURS, "thing", "cup")
-    table = WordTable(words, np.random.default_rng(0).normal(size=(len(words), 4)).astype("f4"))
+    table = VectorTable(words, np.random.default_rng(0).normal(size=(len(words), 4)).astype("f4"))
     return {"words": table, "concepts": Concepts((*COLOURS, "thing", "cup"), ("",) * 5)}
 
 
@@ -165,13 +164,16 @@ def test_every_method_answers_as_in_a_benchmark(card, video, parts, tmp_path, mo
     model = Model(encoder)
     method = make(card, encoder, parts)
     given = {name: part for name, part in parts.items() if takes(card, name)}
-    objects = tmp_path / "objects.json"
+    objects, vocabulary = tmp_path / "objects.json", tmp_path / "things.txt"
+    vocabulary.write_text("\n".join(parts["concepts"].names))
     objects.write_text(json.dumps({"a": [OBJECTS, [0.5, 0.4, 0.3, 0.2, 0.1]]}))
     listed = objects if "objects" in " ".join(card.needs) else None
     if getattr(method, "training_free", False):
         answerer = model.method(card.name, **given)
     else:
-        answerer = model.method(trained=keep(method, tmp_path / "kept"), objects=listed, **given)
+        answerer = model.method(
+            trained=keep(method, tmp_path / "kept"), objects=listed, objects_vocabulary=str(vocabulary), **given
+        )
     assert answerer.name == card.name
     same_answers(model, method, answerer, (video, video), model.encode(video), model.encode(video, dense=True))
 

@@ -66,7 +66,7 @@ def test_nothing_to_show_is_an_answer(run, tmp_path, monkeypatch, found):
     assert files["vtt"].read_text() == "WEBVTT\n\nNOTE None of these actions stands out in this video.\n"
     assert '"segments": []' in files["html"].read_text()
     assert "None of these actions stands out" in files["html"].read_text()
-    files["csv"].write_text(files["csv"].read_text() + "b.mp4,1.0,2.0,surfing,3.0,0.5,\n")
+    files["csv"].write_text(files["csv"].read_text() + "b.mp4,1.0,2.0,surfing,3.0,0.5,contrast,\n")
     assert len(read_detections(files["csv"]).video) == 1, "scored as a video in which nothing was found"
 
 

@@ -11,7 +11,7 @@ import gerund
 SOURCE = Path(gerund.__file__).parent
 
 FLOORS = [
-    ["printing", "version"],
+    ["discovery", "printing", "version"],
     ["errors"],
     ["types"],
     ["reading", "writing"],
@@ -95,10 +95,13 @@ def test_no_circle_of_files():
     assert len(tuple(TopologicalSorter(knows).static_order())) == len(files)
 
 
-OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf", "scipy"}
+OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf", "scipy", "sklearn", "threadpoolctl"}
 LEARNING = (
     *(f"recognizers/elaborate/{name}" for name in ("method", "layers", "rehearsal")),
-    *(f"training/{name}" for name in ("fitting", "processes", "run_folder")),
+    *(
+        f"training/{name}"
+        for name in ("fitting", "history", "loop", "parameters", "precision", "processes", "recompute", "run_folder")
+    ),
 )
 MAY_IMPORT = {
     "encoders/engines/torch.py": {"torch"},

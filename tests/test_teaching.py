@@ -18,11 +18,13 @@ from gerund.cli import app
 from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.features import FeatureStore, extract
+from gerund.features.object_lists import Finder, Listed, ObjectLists, Vocabulary
 from gerund.lessons.gathering import cached_store
 from gerund.methods.catalog import find_method
 from gerund.methods.training.lesson import read_lesson
 from gerund.methods.training.saved import load
 from gerund.text.classes import ClassSpace
+from gerund.text.objects import find_concepts
 from gerund.video import Video
 from gerund.video.workers import Reading
 from stub import ColourEncoder, write_colours
@@ -301,13 +303,21 @@ def test_objects_of_the_videos_come_along(run, videos, tmp_path):
     known = {"RedBall/deep/2": 7, "RedBall-3": 5, "RedBall-1": 6, "green_door/green_door-2": 8, "green_door/1": 9}
     (tmp_path / "o.json").write_text(json.dumps({name: [[place, 0], [0.9, 0.1]] for name, place in known.items()}))
     words = ("train", f"{tmp_path / 'mine.py'}:First", "--videos", videos, "--model", "colours", "--objects",
-             tmp_path / "o.json", "--out", tmp_path / "t")  # fmt: skip
+             tmp_path / "o.json", "--objects-vocabulary", tmp_path / "ten.txt", "--out", tmp_path / "t")  # fmt: skip
+    (tmp_path / "ten.txt").write_text("".join(f"thing {number}\n" for number in range(10)))
     done = run(*words)
     assert done.exit_code == 0, done.output
     from safetensors.numpy import load_file
 
     met = load_file(tmp_path / "t" / "learned.safetensors")["met"]
     assert sorted(met.tolist()) == [[5, 1], [6, 1], [7, 1], [8, 0], [9, 0]]
+    listed = {name: Listed(([place, 0], [0.9, 0.1])) for name, place in known.items()}
+    vocabulary = Vocabulary.of("ten", find_concepts(str(tmp_path / "ten.txt")))
+    ObjectLists(vocabulary, Finder("bit", "random-1", True), 2, listed).write(tmp_path / "o.json")
+    done = run(*words)
+    assert done.exit_code == 0 and "found by bit with random weights, so they mean nothing" in done.output
+    lesson = json.loads((tmp_path / "t" / "lesson.json").read_text())
+    assert (lesson["objects"], lesson["object_network"]) == ("random-1", "bit")
     del known["RedBall-3"]
     (tmp_path / "o.json").write_text(json.dumps({name: [[place, 0], [0.9, 0.1]] for name, place in known.items()}))
     done = run(*words)

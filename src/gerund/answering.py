@@ -20,7 +20,7 @@ from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.features import Sampling
-from gerund.features.importers import read_objects
+from gerund.features.object_lists import ObjectLists, read_objects
 from gerund.methods.adapters import Pooled, Sliding
 from gerund.methods.card import MethodCard, Task, require_takes
 from gerund.methods.catalog import describe_method, find_method, make_method, takes
@@ -28,7 +28,7 @@ from gerund.methods.failures import errors_while
 from gerund.methods.own import file_sha256, names_file
 from gerund.methods.questions import ask_scores, ask_segments, logit_scale_of
 from gerund.methods.training import saved
-from gerund.methods.training.lesson import read_lesson
+from gerund.methods.training.lesson import read_lesson, require_objects
 from gerund.metrics.calibration import softmax
 from gerund.text.classes import ClassSpace
 from gerund.types import IntArray, Segments, Track
@@ -54,7 +54,7 @@ class Answerer:
         method: what answers.
         own: it is the user's, so its segments are shown as they are, also those of no score.
         sampling: which frames it has learned from; None where it asks for none.
-        objects: of each video the places of its most likely objects, for methods that look at them.
+        objects: of the videos, for methods that look at them.
         learned: hash of what it has learned.
     """
 
@@ -62,7 +62,7 @@ class Answerer:
     method: Any
     own: bool = False
     sampling: Sampling | None = None
-    objects: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    objects: ObjectLists | None = None
     learned: str = ""
 
     def __post_init__(self) -> None:
@@ -101,7 +101,7 @@ class Answerer:
             "learned": self.learned,
             "file": file_sha256(type(self._inner)),
             "sampling": self.sampling.key if self.sampling else "",
-            "objects": sorted((video, list(places)) for video, places in self.objects.items()),
+            "objects": self.objects and [self.objects.describe(), sorted(self.objects.places.items())],
         }
 
     def reader(self, encoder: Encoder) -> Any:
@@ -136,7 +136,7 @@ class Answerer:
         Raises:
             GerundError: the method fails, or gives what is no answer.
         """
-        scores = ask_scores(self.method, Inputs([track], self._objects_of([found.name])), classes)[0]
+        scores = ask_scores(self.method, Inputs([track], self._objects_of(found.name)), classes)[0]
         order = np.argsort(-scores, kind="stable")[:top]
         shares: list[float | None] = [None] * len(scores)
         if self.logit_scale:
@@ -154,9 +154,8 @@ class Answerer:
             GerundError: the method fails, or gives what is no answer.
         """
         method = self.method
-        if isinstance(method, Sliding) and self.objects:
-            objects = self._objects_of([found.name])
-            method = replace(method, objects=None if objects is None else objects[0])
+        if isinstance(method, Sliding) and (objects := self._objects_of(found.name)) is not None:
+            method = replace(method, objects=objects[0])
         segments = ask_segments(method, track, classes)
         if not self.own and not len(segments.distinct()):
             segments = Segments()  # what has no score fills a ranking; alone it would be taken for an answer
@@ -164,18 +163,19 @@ class Answerer:
             found.name, found.duration_s, model, segments, found.time_error_s, found.num_frames, method=self.name
         )
 
-    def _objects_of(self, videos: Sequence[str]) -> IntArray | None:
-        if not self.objects:
-            return None
-        return np.array([self._find_objects(video) for video in videos], np.int64)
+    def _objects_of(self, video: str) -> IntArray | None:
+        """The objects of a video ``[1, K]``, by its path, its file name, or either without ending.
 
-    def _find_objects(self, video: str) -> Sequence[int]:
-        """The objects of a video under its path, its path without ending, its file name, or that without ending."""
-        path = Path(video)
+        Raises:
+            UsageError: there are lists of objects, and it is in none.
+        """
+        if self.objects is None:
+            return None
+        path, listed = Path(video), self.objects.places
         for name in (video, str(path.with_suffix("")), path.name, path.stem):
-            if name in self.objects:
-                return self.objects[name]
-        raise UsageError(f"there are no objects of {path.name} in the file of objects")
+            if name in listed:
+                return np.array([listed[name]], np.int64)
+        raise UsageError(f"the file of objects has none of {path.name}; find them with 'gerund objects'")
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,7 @@ class Wanted:
         settings: by name.
         vectors: tables to build it on, by the name of the part: ``FILE`` or ``FILE@NAMES``.
         objects: file with the most likely objects of each video.
+        vocabulary: of these, where the file does not say.
         text_model: the model whose texts stand for the actions; ``""`` for the one that sees the videos.
     """
 
@@ -196,6 +197,7 @@ class Wanted:
     settings: Mapping[str, Any] = field(default_factory=dict)
     vectors: Mapping[str, str] = field(default_factory=dict)
     objects: Path | None = None
+    vocabulary: str = ""
     text_model: str = ""
 
     @property
@@ -204,7 +206,8 @@ class Wanted:
         kept = [self.trained / name for name in ("method.json", "learned.safetensors")] if self.trained else []
         tables = [Path(part) for place in self.vectors.values() for part in place.split("@")]
         own = [Path(self.method.rpartition(":")[0])] if names_file(self.method) else []
-        return [*kept, *tables, *own, *([self.objects] if self.objects else [])]
+        listed = [*([self.objects] if self.objects else []), *([Path(self.vocabulary)] if self.vocabulary else [])]
+        return [*kept, *tables, *own, *listed]
 
     def tables(self) -> dict[str, VectorTable]:
         """The tables, read.
@@ -225,6 +228,7 @@ def build(
     *,
     trained: Path | None = None,
     objects: Path | None = None,
+    vocabulary: str = "",
     given: Mapping[str, Any] | None = None,
     device: str = "auto",
 ) -> Answerer:
@@ -235,6 +239,7 @@ def build(
         name: of a method, or ``file.py:Class``; may be empty with `trained`.
         trained: folder of a method that has learned.
         objects: file with the most likely objects of each video.
+        vocabulary: of these, where the file does not say.
         given: settings, and parts such as ``texts`` by name.
         device: where it computes, where it has a choice.
 
@@ -246,7 +251,10 @@ def build(
     parts = {key: value for key, value in (given or {}).items() if key in PARTS}
     settings = {key: value for key, value in (given or {}).items() if key not in PARTS}
     parts = {"encoder": encoder, "texts": encoder, **parts}
-    listed = read_objects(objects) if objects else {}
+    listed: ObjectLists | None = None
+    if objects:
+        listed, concepts = read_objects(objects, vocabulary)
+        parts.setdefault("concepts", concepts)
     with errors_while(f"making {card.name}"):
         if trained:
             if settings:
@@ -292,7 +300,7 @@ def choose_card(name: str, trained: Path | None = None) -> MethodCard:
 
 
 def _take_up(
-    card: MethodCard, folder: Path, encoder: Encoder, parts: Mapping[str, Any], objects: Mapping[str, Sequence[int]]
+    card: MethodCard, folder: Path, encoder: Encoder, parts: Mapping[str, Any], objects: ObjectLists | None
 ) -> Answerer:
     """What a folder holds, if it has learned from tracks of this encoder.
 
@@ -308,5 +316,6 @@ def _take_up(
             "--device, or train it again"
         )
     method = saved.load(folder, method=card.load(), **parts)
+    require_objects(folder, method, lesson, objects)
     sampling, learned = Sampling.from_key(lesson.sampling), saved.look(folder).sha256
     return Answerer(card.name, method, own=bool(card.sha256), sampling=sampling, objects=objects, learned=learned)

@@ -270,6 +270,7 @@ class Model:
         *,
         trained: str | os.PathLike[str] | None = None,
         objects: str | os.PathLike[str] | None = None,
+        objects_vocabulary: str = "",
         **given: Any,
     ) -> Answerer:
         """A method for this model, to be passed to `classify` and `locate`.
@@ -278,6 +279,7 @@ class Model:
             name: of a method (``gerund methods list``), or ``file.py:Class``; may be left out with `trained`.
             trained: folder of a method that has learned from tracks of this very model (``gerund train``).
             objects: file with the most likely objects of each video, for methods that look at them.
+            objects_vocabulary: what these are, where the file does not say.
             given: its settings; and what it is built on in the model's place: ``texts``, ``rows``, ``descriptions``.
 
         Raises:
@@ -292,6 +294,7 @@ class Model:
             name,
             trained=Path(trained) if trained is not None else None,
             objects=Path(objects) if objects is not None else None,
+            vocabulary=objects_vocabulary,
             given=given,
             device=self._device,
         )

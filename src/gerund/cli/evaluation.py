@@ -1,4 +1,4 @@
-"""Runs on benchmarks: evaluate, rerun, report."""
+"""Runs on benchmarks: evaluate, train, rerun."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from gerund.cli.options import (
     DecodeThreads,
     Device,
     EngineName,
+    ObjectsVocabulary,
     PrecisionName,
     Texts,
     Threads,
     pairs,
 )
+from gerund.cli.reports import HtmlFile, MarkdownFile, answers_of, show, tell_new
 from gerund.errors import UsageError
 from gerund.printing import echo, printable
-from gerund.writing import check_folder, check_outputs, is_stdout, write_text
+from gerund.writing import check_folder, check_outputs, is_stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from gerund.bench.runs.report import Report
     from gerund.bench.runs.request import Request
@@ -38,10 +40,6 @@ OutFile = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="Write the report as JSON, and the answers beside it as .npz."),
 ]
-MarkdownFile = Annotated[
-    Path | None, typer.Option("--markdown", metavar="FILE", help="Write it as Markdown; - for standard output.")
-]
-HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML page; - as above.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
 FeaturesOption = Annotated[str, typer.Option(metavar="DIR", help="Features of the videos ('gerund extract').")]
 TrainFeatures = Annotated[
@@ -61,14 +59,20 @@ Vectors = Annotated[
     list[str] | None,
     typer.Option(metavar="PART=FILE[@NAMES]", help="A table of class vectors for the method's texts or rows."),
 ]
-Objects = Annotated[str, typer.Option(metavar="FILE", help="The most likely objects of each video (JSON).")]
+Objects = Annotated[str, typer.Option(metavar="FILE", help="The objects in each video ('gerund objects').")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE[,VALUE]", help="A setting; of several the best on held-out classes."),
 ]
+Choose = Annotated[
+    str,
+    typer.Option(
+        metavar="WHAT", help="Chosen on held-out seen classes too: checkpoint, temperature, bias; several by ,"
+    ),
+]
 Paper = Annotated[bool, typer.Option("--paper", help="Start from the method's published settings.")]
 Splits = Annotated[str, typer.Option(metavar="NAMES", help="Only these splits, such as 0,1,2.")]
-AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features.")]
+AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features or objects.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random; without it methods have their own.")]
 
 
@@ -85,7 +89,9 @@ def evaluate(
     texts: Texts = "",
     vectors: Vectors = None,
     objects: Objects = "",
+    objects_vocabulary: ObjectsVocabulary = "",
     set_: Settings = None,
+    choose: Choose = "",
     paper: Paper = False,
     splits: Splits = "",
     trained: Annotated[str, typer.Option(metavar="DIR", help="A method that 'gerund train' wrote.")] = "",
@@ -131,7 +137,9 @@ def evaluate(
             texts=texts,
             vectors=pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
+            objects_vocabulary=_vocabulary(objects_vocabulary),
             settings=parse_settings(set_ or []),
+            choose=_names(choose),
             paper=paper,
             splits=_names(splits),
             trained=_absolute(trained),
@@ -144,8 +152,12 @@ def evaluate(
         )
         _check_report_file(out)
         check_outputs(
-            [out, out and _answers_of(out), markdown, html],
-            [Path(place) for place in (predictions, truth, objects, texts, *request.vectors.values()) if place],
+            [out, out and answers_of(out), markdown, html],
+            [
+                Path(place)
+                for place in (predictions, truth, objects, request.objects_vocabulary, texts, *request.vectors.values())
+                if place
+            ],
         )
         try:
             report = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
@@ -160,8 +172,9 @@ def evaluate(
 def train(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="A method, or file.py:Class for one of yours.")],
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="A folder for the method; of a benchmark, one for each split.")
-    ],
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="A folder for the method; of a benchmark, one for each split."),
+    ] = None,
     on: Annotated[
         str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")
     ] = "",
@@ -192,11 +205,16 @@ def train(
     texts: Texts = "",
     vectors: Vectors = None,
     objects: Objects = "",
+    objects_vocabulary: ObjectsVocabulary = "",
     set_: Settings = None,
+    choose: Choose = "",
     paper: Paper = False,
     splits: Splits = "",
     allow_missing: AllowMissing = False,
     seed: Seed = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would take: steps, parameters, memory, time.")
+    ] = False,
     device: Device = "auto",
     threads: Threads = 0,
     engine: EngineName = "auto",
@@ -213,6 +231,7 @@ def train(
     Example: gerund train eszsl --videos clips/ --labels labels.csv --out trained/
     """
     from gerund.bench.runs.evaluate import train_and_save
+    from gerund.bench.runs.planning import plan_training
     from gerund.bench.runs.request import Request, parse_settings
     from gerund.cli.teaching import one_source, teach_own
     from gerund.lessons.teaching import OwnVideos
@@ -238,15 +257,26 @@ def train(
             texts=texts,
             vectors=pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
+            objects_vocabulary=_vocabulary(objects_vocabulary),
             settings=parse_settings(set_ or []),
+            choose=_names(choose),
             paper=paper,
             splits=_names(splits),
             allow_missing=allow_missing,
             seed=seed,
             device=device,
         )
-        check_folder(out)
         load = _loader(device, threads, engine, precision)
+        if dry_run and not on:
+            raise UsageError("--dry-run plans the training on a benchmark (--on); leave it out with --videos")
+        if dry_run:
+            with Watcher(quiet=quiet) as watcher:
+                plan = plan_training(request, load_encoder=load, progress=_teller(watcher, quiet=quiet))
+            echo("\n".join(plan))
+            return
+        if out is None:
+            raise UsageError("give a folder for what is learned (--out DIR), or --dry-run to see what it would take")
+        check_folder(out)
         if not on:
             own = OwnVideos(videos, labels, actions, keep_features, decode_threads)
             teach_own(request, own, out, model=model or DEFAULT_MODEL, load_encoder=load, quiet=quiet)
@@ -282,47 +312,16 @@ def rerun(
     with errors_to_exit():
         before = Report.read(report)
         _check_report_file(out)
-        check_outputs([out, out and _answers_of(out)], [report, _answers_of(report)])
+        check_outputs([out, out and answers_of(out)], [report, answers_of(report)])
         load = _loader(device, threads, engine, precision)
         after = _running(partial(repeat, before, allow_code=allow_code, device=device), out, load, quiet=quiet)
         _write(after, out, None, None, quiet=True)
         found = differences(before, after)
         same = f"the same: {len(before.data.splits)} splits, every figure"
         echo("\n".join(map(printable, found)) if found else same)
-        _tell_new(new_figures(before, after))
+        tell_new(new_figures(before, after))
         if found:
             raise typer.Exit(1)
-
-
-@app.command()
-def report(
-    report: Annotated[Path, typer.Argument(metavar="REPORT", help="A report that 'gerund evaluate --out' wrote.")],
-    recompute: Annotated[
-        bool, typer.Option("--recompute", help="Compute every figure again from the saved answers.")
-    ] = False,
-    markdown: MarkdownFile = None,
-    html: HtmlFile = None,
-) -> None:
-    """Show a report; with --recompute, prove its figures from the saved answers."""
-    from gerund.bench.runs.assembly import find_protocol
-    from gerund.bench.runs.proving import recompute as compute_again
-    from gerund.bench.runs.report import Report
-
-    with errors_to_exit():
-        read = Report.read(report)
-        check_outputs([markdown, html], [report, _answers_of(report)])
-        _write(read, None, markdown, html, quiet=False)
-        if recompute:
-            benchmark = find_protocol(read.data.benchmark.name, read.data.seed)
-            found = compute_again(read, report.parent, benchmark)
-            count = sum(len(figures) for figures in found.figures.values())
-            echo(f"recomputed from {read.data.predictions.file}: {count} figures, all the same")
-            _tell_new(found.new)
-
-
-def _tell_new(names: Sequence[str]) -> None:
-    if names:
-        echo(f"not in the report, so not compared: {', '.join(names)}")
 
 
 def _run(request: Request, out: Path | None, load: Callable[[str], Encoder], *, quiet: bool) -> Report:
@@ -334,7 +333,7 @@ def _run(request: Request, out: Path | None, load: Callable[[str], Encoder], *, 
 def _running(run: Callable[..., Report], out: Path | None, load: Callable[[str], Encoder], *, quiet: bool) -> Report:
     from gerund.terminal import Watcher
 
-    answers = _answers_of(out) if out else None
+    answers = answers_of(out) if out else None
     with Watcher(quiet=quiet) as watcher:
         tell = _teller(watcher, quiet=quiet)
         return run(load_encoder=load, answers=answers, command=sys.argv, progress=tell)
@@ -358,14 +357,9 @@ def _loader(device: Device, threads: Threads, engine: EngineName, precision: Pre
 
 
 def _write(report: Report, out: Path | None, markdown: Path | None, html: Path | None, *, quiet: bool) -> None:
-    if not (quiet or is_stdout(markdown) or is_stdout(html)):
-        echo(report.to_text(), nl=False)
     if out:
         report.write(out)
-    if markdown:
-        write_text(markdown, report.to_markdown())
-    if html:
-        write_text(html, report.to_html())
+    show(report, markdown, html, quiet=quiet)
 
 
 def _check_report_file(out: Path | None) -> None:
@@ -378,15 +372,16 @@ def _check_report_file(out: Path | None) -> None:
         raise UsageError("--out -: a report has its answers beside it, so give a file; --markdown and --html take -")
 
 
-def _answers_of(report: Path) -> Path:
-    """Where the answers of a report go: beside it."""
-    name = report.name.removesuffix(".json")
-    return report.with_name(f"{name}.answers.npz")
-
-
 def _absolute(path: str) -> str:
     """A path that means the same from another folder; a report keeps it."""
     return str(Path(path).absolute()) if path else ""
+
+
+def _vocabulary(given: str) -> str:
+    """A vocabulary's name, or its file, named so that it is the same one from another folder."""
+    from gerund.text.objects import VOCABULARIES
+
+    return given if given in VOCABULARIES else _absolute(given)
 
 
 def _method(given: str) -> str:

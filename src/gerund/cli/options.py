@@ -42,7 +42,11 @@ Vectors = Annotated[
     typer.Option(metavar="PART=FILE[@NAMES]", help="A table of class vectors for the method's texts or rows."),
 ]
 ObjectsFile = Annotated[
-    Path | None, typer.Option("--objects", metavar="FILE", help="The objects in each video (JSON).")
+    Path | None, typer.Option("--objects", metavar="FILE", help="The objects in each video ('gerund objects').")
+]
+ObjectsVocabulary = Annotated[
+    str,
+    typer.Option(metavar="NAME|FILE", help="What the numbers of --objects stand for, where that file does not say."),
 ]
 TextModel = Annotated[
     str, typer.Option(metavar="NAME", help="The model whose texts stand for the actions; by default --model's.")
@@ -80,6 +84,14 @@ JsonFile = Annotated[
     ),
 ]
 CsvFile = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write a CSV table; - for standard output.")]
+To = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write a file in the format of its ending, or NAME=FILE, such as csv=-; may be repeated. "
+        "'docs/answers.md' lists the formats, and how a file of yours adds one.",
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Begin the file of --json anew, whatever it holds; ask about every video.")
 ]

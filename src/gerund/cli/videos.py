@@ -20,6 +20,7 @@ from gerund.cli.options import (
     JsonFile,
     ModelName,
     ObjectsFile,
+    ObjectsVocabulary,
     Overwrite,
     Paths,
     PrecisionName,
@@ -28,6 +29,7 @@ from gerund.cli.options import (
     TextModel,
     Texts,
     Threads,
+    To,
     Trained,
     Vectors,
     pairs,
@@ -55,10 +57,12 @@ def classify(
     set_: Settings = None,
     vectors: Vectors = None,
     objects: ObjectsFile = None,
+    objects_vocabulary: ObjectsVocabulary = "",
     text_model: TextModel = "",
     top: Annotated[int, typer.Option(min=1, help="How many actions to show and write.")] = 5,
     json: JsonFile = None,
     csv: CsvFile = None,
+    to: To = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
@@ -75,11 +79,11 @@ def classify(
     from gerund.inquiry import Inquiry, Outputs
 
     with batch(paths, quiet=quiet) as run:
-        inquiry = Inquiry(run, Outputs(json, csv, overwrite=overwrite), "actions")
+        inquiry = Inquiry(run, Outputs(json, csv, overwrite=overwrite, to=to or ()), "actions")
         inquiry.load(
             model,
             actions,
-            _wanted("similarity", method, trained, set_, vectors, objects, text_model),
+            _wanted("similarity", method, trained, set_, vectors, objects, objects_vocabulary, text_model),
             texts=texts,
             device=device,
             threads=threads,
@@ -116,6 +120,7 @@ def locate(
     set_: Settings = None,
     vectors: Vectors = None,
     objects: ObjectsFile = None,
+    objects_vocabulary: ObjectsVocabulary = "",
     text_model: TextModel = "",
     top: Annotated[int, typer.Option(min=1, help="How many segments to show; JSON and CSV get all.")] = 10,
     json: JsonFile = None,
@@ -135,6 +140,7 @@ def locate(
             help="Which videos the page holds; it links to the others. auto takes those that fit into 100 MB."
         ),
     ] = "auto",
+    to: To = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
@@ -151,11 +157,11 @@ def locate(
     from gerund.inquiry import Inquiry, Outputs
 
     with batch(paths, quiet=quiet) as run:
-        inquiry = Inquiry(run, Outputs(json, csv, vtt, html, embed, overwrite), "segments")
+        inquiry = Inquiry(run, Outputs(json, csv, vtt, html, embed, overwrite, to or ()), "segments")
         inquiry.load(
             model,
             actions,
-            _wanted("contrast", method, trained, set_, vectors, objects, text_model),
+            _wanted("contrast", method, trained, set_, vectors, objects, objects_vocabulary, text_model),
             texts=texts,
             device=device,
             threads=threads,
@@ -220,6 +226,7 @@ def _wanted(
     settings: list[str] | None,
     vectors: list[str] | None,
     objects: Path | None,
+    vocabulary: str,
     text_model: str,
 ) -> Wanted:
     """The method that was typed, or the command's own.
@@ -239,5 +246,6 @@ def _wanted(
         {name: values[0] for name, values in given.items()},
         pairs(vectors or [], "--vectors"),
         objects,
+        vocabulary,
         text_model,
     )

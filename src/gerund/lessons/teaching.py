@@ -19,7 +19,7 @@ from gerund.bench.runs.request import Request
 from gerund.encoders.base import Encoder
 from gerund.errors import GerundError, UsageError, VideoError
 from gerund.features import Features, FrameProgress, open_features
-from gerund.features.importers import read_objects
+from gerund.features.object_lists import Listed, ObjectLists, read_objects
 from gerund.features.store import name_videos
 from gerund.lessons.gathering import cached_store, gather
 from gerund.lessons.labels import Labels, labels_of_folders, labels_of_table
@@ -30,6 +30,7 @@ from gerund.methods.failures import errors_while
 from gerund.methods.training import saved
 from gerund.methods.training.lesson import Lesson, write_lesson
 from gerund.text.descriptions import choose_texts
+from gerund.text.objects import Concepts
 from gerund.video.files import find_videos
 
 _OWN = "own videos"
@@ -143,13 +144,18 @@ def teach(
     lost = sorted({row.label for row in labels.rows} - set(done.videos))
     if lost:
         done.notes.append(f"without any video here, so not learned: {', '.join(lost)}")
-    method = _fit(request, card, matched.shown, tuple(done.videos), features, load, out, watching.say)
+    objects, concepts = _objects(request, matched.shown, done) if request.objects else (None, None)
+    parts = {} if concepts is None else {"concepts": concepts}
+    material = _material(request, card, matched.shown, features, objects)
+    method = _fit(request, card, material, tuple(done.videos), parts, load, out, watching.say)
     saved.save(method, out)
     lesson = Lesson(
         classes=tuple(done.videos),
         features=features.fingerprint,
         encoder=features.encoder,
         sampling=features.sampling,
+        objects=objects.network.fingerprint if objects else "",
+        object_network=objects.network.name if objects else "",
         videos=done.videos,
         labels_sha256=labels.sha256,
     )
@@ -252,27 +258,32 @@ def _note_missing(matched: Matched, done: Taught, *, allow: bool) -> None:
         done.notes.append(f"{matched.num_unnamed} videos are here and not in the table")
 
 
+def _material(
+    request: Request, card: MethodCard, shown: Sequence[Shown], features: Features, objects: ObjectLists | None
+) -> Material:
+    """The videos as benchmarks have them."""
+    listing = Listing(_OWN, tuple(ListedVideo(one.video, one.label, segments=tuple(one.actions)) for one in shown))
+    class_texts = None
+    if request.texts and not takes(card, "descriptions"):
+        class_texts = partial(choose_texts, which=request.texts)
+    return Material(listing, listing, features, features, objects, class_texts)
+
+
 def _fit(
     request: Request,
     card: MethodCard,
-    shown: Sequence[Shown],
+    material: Material,
     classes: tuple[str, ...],
-    features: Features,
+    parts: dict[str, Any],
     load: LoadEncoder,
     out: Path,
     say: Say | None,
 ) -> Any:
     """The method, fitted by the same code as in benchmarks: so settings are chosen on held-out classes here too."""
-    listed = tuple(ListedVideo(one.video, one.label, segments=tuple(one.actions)) for one in shown)
-    listing, split = Listing(_OWN, listed), Split(_SPLIT, classes, ())
+    split = Split(_SPLIT, classes, ())
     task: Task = "localization" if card.task == "localization" else "closed-set"
     benchmark = Benchmark(_OWN, task, _OWN, _OWN, (split,))
-    class_texts = None
-    if request.texts and not takes(card, "descriptions"):
-        class_texts = partial(choose_texts, which=request.texts)
-    objects = _objects(Path(request.objects), shown) if request.objects else None
-    material = Material(listing, listing, features, features, objects, class_texts)
-    found = assemble_on(request, card, benchmark, material, load, parts={})
+    found = assemble_on(request, card, benchmark, material, load, parts=parts)
     learning = Learning(
         benchmark,
         found.make,
@@ -284,21 +295,24 @@ def _fit(
         progress=say,
     )
     with errors_while(f"training {card.name}"):
-        return learning.method(SplitVideos(split, listed, (), ()), SplitRun(_SPLIT))
+        return learning.method(SplitVideos(split, material.train.videos, (), ()), SplitRun(_SPLIT))
 
 
-def _objects(path: Path, shown: Sequence[Shown]) -> dict[str, Sequence[int]]:
+def _objects(request: Request, shown: Sequence[Shown], done: Taught) -> tuple[ObjectLists, Concepts]:
     """The objects of the videos, whether the file calls them by their paths or by their names alone.
 
     Raises:
+        UsageError: it is not known what its numbers stand for.
         GerundError: it has none of one of them.
     """
-    known = read_objects(path)
-    names = Known(known)
-    found: dict[str, Sequence[int]] = {}
+    lists, concepts = read_objects(Path(request.objects), request.objects_vocabulary)
+    names = Known(lists.videos)
+    found: dict[str, Listed] = {}
     for one in shown:
         there = names.find([one.video], one.place)
         if there is None:
-            raise GerundError(f"{path}: has no objects of {one.video}")
-        found[one.video] = known[there]
-    return found
+            raise GerundError(f"{request.objects}: has no objects of {one.video}")
+        found[one.video] = lists.videos[there]
+    if lists.network.random_weights:
+        done.notes.append(f"the objects were found by {lists.network.name} with random weights, so they mean nothing")
+    return replace(lists, videos=found), concepts

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from gerund.discovery import modules_of
 from gerund.errors import GerundError, UsageError
 from gerund.methods import localizers, recognizers
 from gerund.methods.card import MethodCard
@@ -36,8 +35,8 @@ def methods() -> tuple[MethodCard, ...]:
     """
     found: dict[str, MethodCard] = {}
     for room in (recognizers, localizers):
-        for file in iter_modules(room.__path__):
-            for card in getattr(import_module(f"{room.__name__}.{file.name}"), "CARDS", ()):
+        for module in modules_of(room):
+            for card in getattr(module, "CARDS", ()):
                 if card.name in found:
                     raise GerundError(f"{card.home} and {found[card.name].home} are both called {card.name}")
                 found[card.name] = card
@@ -195,12 +194,16 @@ def descriptions_for(card: MethodCard, texts: str) -> Descriptions:
 
 
 def describe_method(method: Any) -> dict[str, Any]:
-    """Settings, protocol and compat switches of a method, for reports.
+    """Settings, protocol, compat switches and remarks of a method, for reports.
 
     Settings are what it was made with, as far as that is plain data; parts appear by their fingerprint.
     """
-    compat = str(getattr(method, "compat", "") or "")
-    return {"settings": _settings_of(method), "protocol": protocol_of(method), "compat": compat}
+    return {
+        "settings": _settings_of(method),
+        "protocol": protocol_of(method),
+        "compat": str(getattr(method, "compat", "") or ""),
+        "remarks": [str(remark) for remark in method.remarks()] if hasattr(method, "remarks") else [],
+    }
 
 
 def protocol_of(method: Any) -> str:

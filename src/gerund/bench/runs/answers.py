@@ -12,19 +12,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gerund.bench.protocols.benchmark import Benchmark
 from gerund.errors import UsageError, in_words
-from gerund.metrics.accuracy import harmonic_mean, mean_class_accuracy, top_k
-from gerund.metrics.calibration import brier, expected_calibration_error, softmax
-from gerund.metrics.detection import Variant, mean_average_precision
-from gerund.metrics.generalised import ausuc, seen_unseen_accuracy
-from gerund.metrics.segments import Annotations, Detections
 from gerund.reading import open_arrays
 from gerund.types import FloatArray, IntArray, kind_of
 from gerund.writing import whole_file
-
-_VARIANTS: dict[str, Variant] = {"t3al": "t3al", "gap": "gap"}
-"""Whose rules of scoring segments a compat switch of a protocol means."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +30,9 @@ class RecognitionAnswers:
         classes: the candidates, ``[C]``.
         is_seen: which of them have training videos, bool ``[C]``.
         scores: float32 ``[N, C]``.
-        logit_scale: factor that makes them logits, where the method says that their softmax is a probability; else 0.
+        logit_scale: factor that makes them logits, where the method says that their softmax is a probability, or where
+            a temperature was chosen; else 0.
+        bias: what is to be taken from the scores of seen classes, chosen on held-out seen classes; None where none was.
     """
 
     split: str
@@ -50,6 +43,7 @@ class RecognitionAnswers:
     is_seen: npt.NDArray[np.bool_]
     scores: FloatArray
     logit_scale: float = 0.0
+    bias: float | None = None
 
     @property
     def num_videos(self) -> int:
@@ -84,82 +78,6 @@ class LocalizationAnswers:
 Answers = RecognitionAnswers | LocalizationAnswers
 
 
-def measure(answers: Sequence[Answers], benchmark: Benchmark, free: frozenset[str]) -> dict[str, float]:
-    """The figures of one split in percent.
-
-    Args:
-        answers: one for each exam.
-        benchmark: says what is measured.
-        free: unseen classes that share no name with a class that was trained on; the main figures of unseen classes
-            come a second time, over the videos of these classes alone. The candidates stay the same.
-    """
-    found: dict[str, float] = {}
-    for answer in answers:
-        if isinstance(answer, LocalizationAnswers):
-            found |= _measure_localization(answer, benchmark, free)
-        elif benchmark.task == "generalised":
-            found |= _measure_generalised(answer, free)
-        else:
-            found |= _measure_recognition(answer, free)
-    if benchmark.task == "base-to-novel" and {"base", "novel"} <= set(found):
-        found = {"base": found["base"], "novel": found["novel"], "H": harmonic_mean(found["base"], found["novel"])} | {
-            name: value for name, value in found.items() if name not in ("base", "novel")
-        }
-    return found
-
-
-def _measure_recognition(answer: RecognitionAnswers, free: frozenset[str]) -> dict[str, float]:
-    scores, labels = answer.scores, answer.labels
-    if not len(labels):
-        return {}
-    kept = np.isin(labels, [place for place, name in enumerate(answer.classes) if name in free])
-    if answer.paper:  # base or novel
-        found = {answer.paper: 100 * top_k(scores, labels, 1)}
-        if answer.paper == "novel" and kept.any():
-            found["novel, overlap-free"] = 100 * top_k(scores[kept], labels[kept], 1)
-        return found
-    found = {"top-1": 100 * top_k(scores, labels, 1), "top-5": 100 * top_k(scores, labels, 5)}
-    found["mean class top-1"] = 100 * mean_class_accuracy(scores, labels).accuracy
-    if kept.any():
-        found["top-1, overlap-free"] = 100 * top_k(scores[kept], labels[kept], 1)
-    if answer.logit_scale:
-        probabilities = softmax(answer.logit_scale * (scores - scores.max(axis=1, keepdims=True)).astype(np.float64))
-        found["ECE"] = 100 * expected_calibration_error(probabilities, labels)
-        found["Brier"] = 100 * brier(probabilities, labels)
-    return found
-
-
-def _measure_generalised(answer: RecognitionAnswers, free: frozenset[str]) -> dict[str, float]:
-    scores, labels, is_seen = answer.scores, answer.labels, answer.is_seen
-    plain = seen_unseen_accuracy(scores, labels, is_seen)
-    curve = ausuc(scores, labels, is_seen)
-    found = {
-        "seen": 100 * plain.seen,
-        "unseen": 100 * plain.unseen,
-        "H": 100 * plain.harmonic,
-        "AUSUC": 100 * curve.area,
-        "H at the best bias (an oracle)": 100 * curve.oracle_harmonic,
-    }
-    kept = np.isin(labels, [place for place, name in enumerate(answer.classes) if name in free]) | is_seen[labels]
-    if not is_seen[labels[kept]].all():
-        alone = seen_unseen_accuracy(scores[kept], labels[kept], is_seen)
-        found["unseen, overlap-free"] = 100 * alone.unseen
-        found["H, overlap-free"] = 100 * alone.harmonic
-    return found
-
-
-def _measure_localization(answer: LocalizationAnswers, benchmark: Benchmark, free: frozenset[str]) -> dict[str, float]:
-    truth, detections = Annotations.of(answer.truth), Detections.of(answer.found)
-    variant = _VARIANTS.get(benchmark.compat, "official")
-    found = mean_average_precision(truth, detections, benchmark.tious, variant=variant, classes=answer.classes)
-    figures = {f"mAP@{tiou:g}": 100 * float(value) for tiou, value in zip(benchmark.tious, found.mAP, strict=True)}
-    figures["average mAP"] = 100 * float(found.average)
-    kept = [place for place, name in enumerate(found.classes) if name in free]
-    if kept:
-        figures["average mAP, overlap-free"] = 100 * float(found.ap[:, kept].mean())
-    return figures
-
-
 def save_answers(answers: Sequence[Answers], path: Path) -> None:
     """Writes answers to one ``.npz`` file that needs no pickle to be read."""
     arrays: dict[str, Any] = {}
@@ -168,6 +86,7 @@ def save_answers(answers: Sequence[Answers], path: Path) -> None:
         head: dict[str, Any] = {"split": answer.split, "paper": answer.paper, "classes": answer.classes}
         if isinstance(answer, RecognitionAnswers):
             head |= {"kind": "recognition", "videos": answer.videos, "logit_scale": answer.logit_scale}
+            head |= {} if answer.bias is None else {"bias": answer.bias}
             arrays |= {f"{number}/{name}": getattr(answer, name) for name in ("labels", "is_seen", "scores")}
         else:
             head |= {"kind": "localization", "truth": answer.truth, "found": answer.found}
@@ -197,6 +116,7 @@ class _RecognitionHead(msgspec.Struct, tag_field="kind", tag="recognition"):
     classes: tuple[str, ...]
     videos: tuple[str, ...]
     logit_scale: float
+    bias: float | None = None
 
 
 class _LocalizationHead(msgspec.Struct, tag_field="kind", tag="localization"):
@@ -222,7 +142,7 @@ def _load(head: _Head, number: int, arrays: Mapping[str, npt.NDArray[Any]]) -> A
     if head.logit_scale < 0:
         raise ValueError(f"the logit scale of split {head.split} is {head.logit_scale}")
     return RecognitionAnswers(
-        head.split, head.paper, head.videos, labels, head.classes, is_seen, scores, head.logit_scale
+        head.split, head.paper, head.videos, labels, head.classes, is_seen, scores, head.logit_scale, head.bias
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from gerund.encoders.base import Encoder
 from gerund.encoders.table import VectorTable
 from gerund.errors import AssetError, UsageError
 from gerund.features import open_features
-from gerund.features.importers import read_objects
+from gerund.features.object_lists import ObjectLists, read_objects
 from gerund.methods.card import MethodCard
 from gerund.methods.catalog import descriptions_for, find_method, make_method, takes
 from gerund.text.descriptions import choose_texts
+from gerund.text.objects import Concepts
 
 LoadEncoder = Callable[[str], Encoder]
 """Gives a model by its name."""
@@ -97,6 +98,9 @@ def assemble(
     else:
         benchmark = find_benchmark(request.benchmark)
         material = _read_material(request, benchmark, own_texts=takes(card, "descriptions"))
+    if request.objects:
+        lists, parts["concepts"] = _read_objects(request)
+        material = replace(material, objects=lists)
     if (card.task == "localization") != (benchmark.task == "localization"):
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
     return assemble_on(request, card, benchmark, material, load_encoder, parts=parts, from_report=from_report)
@@ -130,11 +134,11 @@ def assemble_on(
     if request.model or needs_model:
         name = request.model or str(material.test_features.describe()["encoder"])
         if from_report or not request.model:
-            _require_here(name)
+            require_here(name)
         parts["encoder"] = load_encoder(name)
         parts.setdefault("texts", parts["encoder"])
     for name in request.settings.get("bert", ()) if from_report else ():
-        _require_here(str(name))
+        require_here(str(name))
     if request.texts and takes(card, "descriptions"):
         parts["descriptions"] = descriptions_for(card, request.texts)
     for name, place in request.vectors.items():
@@ -167,7 +171,7 @@ def require_one_encoder(material: Material) -> None:
             )
 
 
-def _require_here(name: str) -> None:
+def require_here(name: str) -> None:
     """Refuses a model of the hub that features or a report name, unless it is on this machine already.
 
     Raises:
@@ -184,6 +188,31 @@ def _require_here(name: str) -> None:
         ) from error
 
 
+def open_requested(request: Request, folder: Path | None = None) -> TrackSource:
+    """The features of the test videos that a request names; or those in another folder, of the same encoder.
+
+    Raises:
+        UsageError: there are none, or several could be meant.
+    """
+    place = folder or Path(request.features)
+    return open_features(place, encoder=request.encoder or None, sampling=request.sampling or None)
+
+
+def _read_objects(request: Request) -> tuple[ObjectLists, Concepts]:
+    """The objects of videos and their vocabulary.
+
+    Raises:
+        UsageError: the vocabulary is not known or another one, or the network that found them has learned nothing.
+    """
+    lists, concepts = read_objects(Path(request.objects), request.objects_vocabulary)
+    if lists.network.random_weights:
+        raise UsageError(
+            f"{request.objects}: its objects were found by {lists.network.name} with random weights, so they mean "
+            "nothing and nothing is measured with them; find them again without --random-weights"
+        )
+    return lists, concepts
+
+
 def _read_material(request: Request, benchmark: Benchmark, *, own_texts: bool) -> Material:
     if not request.features:
         raise UsageError(f"{benchmark.name} needs --features DIR, as 'gerund extract' or 'import-features' writes it")
@@ -192,9 +221,9 @@ def _read_material(request: Request, benchmark: Benchmark, *, own_texts: bool) -
     test = read_listing(benchmark.test_on, Path(request.data))
     same = benchmark.train_on in (benchmark.test_on, "")
     train = test if same else read_listing(benchmark.train_on, Path(request.data))
-    open_ = partial(open_features, encoder=request.encoder or None, sampling=request.sampling or None)
-    test_features: TrackSource = open_(Path(request.features))
-    train_features: TrackSource = open_(Path(request.train_features)) if request.train_features else test_features
-    objects = read_objects(Path(request.objects)) if request.objects else None
+    test_features = open_requested(request)
+    train_features = test_features
+    if request.train_features:
+        train_features = open_requested(request, Path(request.train_features))
     class_texts = partial(choose_texts, which=request.texts) if request.texts and not own_texts else None
-    return Material(train, test, train_features, test_features, objects, class_texts)
+    return Material(train, test, train_features, test_features, class_texts=class_texts)

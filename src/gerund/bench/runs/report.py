@@ -19,8 +19,10 @@ from gerund.bench.datasets import find_dataset
 from gerund.bench.protocols.audit import overlap_free
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.published import published
-from gerund.bench.runs.answers import measure, save_answers
+from gerund.bench.runs.answers import save_answers
+from gerund.bench.runs.classes import classes_of
 from gerund.bench.runs.learning import SplitRun
+from gerund.bench.runs.measuring import measure
 from gerund.bench.runs.rendering import as_html, as_markdown, as_text
 from gerund.bench.runs.schema import (
     FORMAT,
@@ -175,7 +177,8 @@ def _method_used(name: str, trained: str, runs: Sequence[SplitRun], file_sha256:
     settings = used[0]["settings"]
     common = {key: value for key, value in settings.items() if all(of["settings"].get(key) == value for of in used)}
     protocol = used[0]["protocol"] + (f", trained elsewhere ({trained})" if trained else "")
-    return MethodUsed(plain(name), common, plain(protocol), used[0]["compat"], file_sha256)
+    remarks = list(dict.fromkeys(remark for of in used for remark in of["remarks"]))
+    return MethodUsed(plain(name), common, plain(protocol), used[0]["compat"], file_sha256, plain(remarks))
 
 
 def split_result(
@@ -199,6 +202,10 @@ def split_result(
         batch_independent=done.batch_independent,
         wall_s=round(done.wall_s, 3),
         cpu_s=round(done.cpu_s, 3),
+        chosen=plain(done.chosen),
+        choice=done.choice,
+        costs=done.costs,
+        classes=classes_of(done.answers),
     )
 
 

@@ -8,13 +8,21 @@ from typing import Any
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.runs.material import TrackSource
 from gerund.errors import UsageError
+from gerund.features.object_lists import ObjectLists
 from gerund.methods.card import MethodCard
 from gerund.methods.training import saved
-from gerund.methods.training.lesson import Lesson, read_lesson, write_lesson
+from gerund.methods.training.lesson import Lesson, read_lesson, require_objects, write_lesson
 from gerund.text.similar import same_names
 
 
-def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features: TrackSource) -> None:
+def keep(
+    method: Any,
+    folder: Path,
+    benchmark: Benchmark,
+    split: Split,
+    features: TrackSource,
+    objects: ObjectLists | None = None,
+) -> None:
     """Writes a fitted method and its lesson."""
     saved.save(method, folder)
     about = features.describe()
@@ -23,6 +31,8 @@ def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features
         features=str(about["fingerprint"]),
         encoder=str(about.get("encoder", "")),
         sampling=str(about.get("sampling", "")),
+        objects=objects.network.fingerprint if objects else "",
+        object_network=objects.network.name if objects else "",
         benchmark=benchmark.name,
         sha256=benchmark.sha256,
         split=split.name,
@@ -31,7 +41,13 @@ def keep(method: Any, folder: Path, benchmark: Benchmark, split: Split, features
 
 
 def take_up(
-    folder: Path, card: MethodCard, parts: dict[str, Any], benchmark: Benchmark, split: Split, features: TrackSource
+    folder: Path,
+    card: MethodCard,
+    parts: dict[str, Any],
+    benchmark: Benchmark,
+    split: Split,
+    features: TrackSource,
+    objects: ObjectLists | None = None,
 ) -> tuple[Any, tuple[str, ...]]:
     """A method as it was kept, and the classes it has learned from.
 
@@ -42,10 +58,11 @@ def take_up(
         benchmark: the protocol that it is to be asked by.
         split: what it is to be asked about.
         features: what it is to be asked with.
+        objects: the same, where it looks at objects.
 
     Raises:
-        UsageError: it is another method, has learned from other features, from classes that the split asks about as
-            unseen, or, where the protocol asks about seen classes, maybe from the very videos.
+        UsageError: it is another method, has learned from other features or objects, from classes that the split asks
+            about as unseen, or, where the protocol asks about seen classes, maybe from the very videos.
     """
     own = folder / f"split-{split.name}"
     place = own if own.is_dir() else folder
@@ -60,6 +77,7 @@ def take_up(
             f"{place} has learned from features with fingerprint {lesson.features}, and these have {found}; extract "
             "with the same encoder, or train it again"
         )
+    require_objects(place, method, lesson, objects)
     known = [match.name for match in same_names(split.unseen, lesson.classes)]
     if known:
         raise UsageError(

@@ -108,7 +108,8 @@ def convex_combination(shares: FloatArray64, texts: FloatArray, top: int) -> Flo
         top: how many of them count.
 
     Example:
-        >>> convex_combination(np.array([[0.6, 0.1, 0.3]]), np.eye(3, dtype=np.float32), 2).astype(float).round(4).tolist()
+        >>> found = convex_combination(np.array([[0.6, 0.1, 0.3]]), np.eye(3, dtype=np.float32), 2)
+        >>> found.astype(float).round(4).tolist()
         [[0.6667, 0.0, 0.3333]]
     """
     order = np.argsort(-shares, axis=1, kind="stable")[:, :top]

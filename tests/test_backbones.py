@@ -337,7 +337,7 @@ def test_bit_reads_both_layouts(tmp_path):
     rng = np.random.default_rng(6)
     arrays = bit_arrays(rng, 3)
     np.savez(tmp_path / "bit.npz", **arrays)
-    read = bit._read(tmp_path / "bit.npz")
+    read = backbone.read_arrays(tmp_path / "bit.npz")
     assert isinstance(read, Checkpoint)
     ours = bit.convert(read.tensors, num_classes=3)
     timm = {
@@ -359,12 +359,12 @@ def test_bit_reads_both_layouts(tmp_path):
                 kernel = arrays[f"{theirs}/a/proj/standardized_conv2d/kernel"]
                 timm[f"{name}.downsample.conv.weight"] = kernel.transpose(3, 2, 0, 1)
     save_file({name: np.ascontiguousarray(value) for name, value in timm.items()}, tmp_path / "timm.safetensors")
-    again = bit.convert(bit._read(tmp_path / "timm.safetensors").tensors, num_classes=3)
+    again = bit.convert(backbone.read_arrays(tmp_path / "timm.safetensors").tensors, num_classes=3)
     assert ours.keys() == again.keys()
     assert all((ours[name] == again[name]).all() for name in ours)
     (tmp_path / "other.npz").write_bytes(b"no zip")
-    with pytest.raises(AssetError, match=r"other\.npz.*bit_models"):
-        bit._read(tmp_path / "other.npz")
+    with pytest.raises(AssetError, match=r"other\.npz: cannot be read"):
+        backbone.read_arrays(tmp_path / "other.npz")
 
 
 def test_standardised_filters_have_mean_0_and_variance_1():

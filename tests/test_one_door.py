@@ -11,8 +11,9 @@ import pytest
 import gerund
 from gerund import ClassSpace, Examples, Inputs, UsageError, Video
 from gerund.api import Model
-from gerund.assets import MODELS, find_asset, is_here
+from gerund.assets import find_asset, is_here
 from gerund.encoders.base import Window, unit
+from gerund.encoders.catalog import find_encoder
 from gerund.encoders.table import VectorTable
 from gerund.features import Sampling, extract
 from gerund.methods import Pooled, Sliding, methods
@@ -41,7 +42,7 @@ SMALL = {
 OBJECTS = [2, 0, 1, 4, 3]
 
 needs_weights = pytest.mark.skipif(
-    not all(is_here(find_asset(name)) for name in MODELS[0].assets),
+    not all(is_here(find_asset(name)) for name in find_encoder("i3d-minilm").assets),
     reason="the default model is not in the cache; run 'gerund models get i3d-minilm'",
 )
 needs_clips = pytest.mark.skipif(not PUNCH.exists(), reason="../shared/data is not here")
@@ -57,7 +58,7 @@ class Reader(ColourEncoder):
 class Raw(ColourEncoder):
     """Sees colours and gives vectors of some length, as a network does."""
 
-    def encode_windows(self, frames, *, dense):
+    def raw_windows(self, frames, *, dense):
         return 5 * super().encode_windows(frames, dense=dense)
 
 
@@ -175,7 +176,8 @@ def test_every_method_answers_as_in_a_benchmark(card, video, parts, tmp_path, mo
             trained=keep(method, tmp_path / "kept"), objects=listed, objects_vocabulary=str(vocabulary), **given
         )
     assert answerer.name == card.name
-    same_answers(model, method, answerer, (video, video), model.encode(video), model.encode(video, dense=True))
+    few, dense = (extract(Video(video), answerer.encoder_of(encoder), dense=dense) for dense in (False, True))
+    same_answers(model, method, answerer, (video, video), few, dense)
 
 
 @needs_weights

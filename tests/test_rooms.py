@@ -23,7 +23,7 @@ FLOORS = [
     ["methods"],
     ["bench"],
     ["lessons"],
-    ["asking", "loading"],
+    ["asking"],
     ["answering"],
     ["api"],
     ["drawing", "terminal", "page"],

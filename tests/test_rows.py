@@ -12,12 +12,13 @@ import gerund
 import gerund.api
 from gerund import ClassSpace, Track, UsageError, Video
 from gerund.api import Model
-from gerund.assets import MODELS, find_asset, is_here
+from gerund.assets import find_asset, is_here
 from gerund.cli import app
 from gerund.encoders.base import unit
+from gerund.encoders.catalog import build, find_encoder
 from gerund.encoders.engines import require
-from gerund.encoders.i3d import I3dEncoder
 from gerund.encoders.table import VectorTable
+from gerund.features import extract
 from gerund.methods.recognizers import rows
 from gerund.methods.recognizers.rows import RowMap, Rows
 from hidden_map import hidden_map
@@ -31,7 +32,7 @@ TINY = {
 }
 
 needs_weights = pytest.mark.skipif(
-    not all(is_here(find_asset(name)) for name in MODELS[0].assets),
+    not all(is_here(find_asset(name)) for name in find_encoder("i3d-minilm").assets),
     reason="the default model is not in the cache; run 'gerund models get i3d-minilm'",
 )
 needs_clips = pytest.mark.skipif(not PUNCH.exists(), reason="../shared/data is not here")
@@ -67,7 +68,7 @@ def learned(request, world):
 @pytest.fixture(scope="module")
 def made():
     """The closed form over I3D's features in float32."""
-    return Rows(I3dEncoder(precision="fp32"))
+    return Rows(build("i3d", precision="fp32"))
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_without_torch(no_torch, world, learner):
 def test_kinetics_names_keep_the_ranking_of_i3d(made):
     """One window of a real clip: the 400 scores are I3D's own, bias included, over one common length."""
     frames = np.stack([made.encoder.prepare(picture) for _, picture in Video(PUNCH).frames(range(40, 56))])
-    (vectors,) = made.encoder.encode_windows(frames[None], dense=False)
+    (vectors,) = made.encoder.raw_windows(frames[None], dense=False)
     track = Track(vectors, np.array([[0.0, 1.0]]), made.encoder.fingerprint)
     (scores,) = made.score([track], ClassSpace.parse("kinetics400"))
     logits = made._texts.label_logits(frames[None], dense=False)[0, 0]
@@ -192,7 +193,7 @@ def test_numbers_are_those_of_the_models_that_they_were(made):
     """Scores and ranks of a real clip, to rounding; a probability is the softmax at a scale of 40."""
     pytest.importorskip("torch")
     model = Model(made.encoder)
-    track = model.encode(PUNCH)
+    track = extract(Video(PUNCH), model.method("rows-eszsl").encoder_of(model.encoder), dense=False)
     for name, expected in BEFORE.items():
         answer = model.classify(track, ["punching", "pouring coffee", "playing guitar", "Surfing Water"], method=name)
         assert [item.action for item in answer.actions[:3]] == [action for action, _ in expected]
@@ -248,9 +249,9 @@ def test_trained_once_for_all_lists(monkeypatch, request, made):
 
 @needs_weights
 def test_the_features_have_no_text_side(made):
-    """The model i3d is another encoder than the default one; it encodes no names, and says what does."""
+    """The model i3d is another encoder than the default one; it encodes no names, and says so."""
     assert made.encoder.fingerprint != made._texts.fingerprint
-    with pytest.raises(UsageError, match=r"no text side.*rows-eszsl"):
+    with pytest.raises(UsageError, match="knows no words"):
         made.encoder.encode_classes(ClassSpace(("waving",)))
 
 

@@ -5,7 +5,7 @@ It is the object that answers in a benchmark, asked in the same way; only where 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,9 @@ import numpy as np
 
 from gerund.answers import ActionScore, Classification, Location
 from gerund.asking import Encoded
-from gerund.encoders.base import Encoder
+from gerund.encoders.base import Encoder, VideoHalf, VideoOnly, Window
 from gerund.encoders.table import VectorTable
-from gerund.errors import UsageError
+from gerund.errors import UsageError, VideoError
 from gerund.examples import Inputs
 from gerund.features import Sampling
 from gerund.features.object_lists import ObjectLists, read_objects
@@ -31,7 +31,8 @@ from gerund.methods.training import saved
 from gerund.methods.training.lesson import read_lesson, require_objects
 from gerund.metrics.calibration import softmax
 from gerund.text.classes import ClassSpace
-from gerund.types import IntArray, Segments, Track
+from gerund.types import FloatArray, FrameArray, IntArray, Segments, Track
+from gerund.video.memory import FrameSource
 
 PARTS = ("texts", "descriptions", "rows", "words", "concepts")
 """What methods may be built on besides the model, by the names of their constructors' arguments."""
@@ -87,9 +88,10 @@ class Answerer:
         """True where it needs the whole video in time order: to say when, or because it has learned so."""
         return hasattr(self._inner, "locate") or bool(self.sampling and self.sampling.dense)
 
-    def encoder_of(self, encoder: Encoder) -> Encoder:
-        """The encoder with the choice of frames that the method has learned from."""
-        return self.sampling.of(encoder) if self.sampling else encoder
+    def encoder_of(self, encoder: Encoder) -> VideoHalf:
+        """The encoder as the method wants it: with the choice of frames that it has learned from, or raw vectors."""
+        chosen = self.sampling.of(encoder) if self.sampling else encoder
+        return Raw(chosen) if getattr(self._inner, "needs_raw", False) else chosen
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -110,7 +112,8 @@ class Answerer:
         if hasattr(inner, "unreadable"):
             return inner
         parts = (getattr(inner, name, None) for name in ("texts", "encoder"))
-        return next((part for part in parts if part is not None), None if hasattr(inner, "texts_for") else encoder)
+        nobody = hasattr(inner, "texts_for") or isinstance(encoder, VideoOnly)
+        return next((part for part in parts if part is not None), None if nobody else encoder)
 
     def texts_of(self, classes: ClassSpace, encoder: Encoder) -> Sequence[Sequence[str]]:
         """The texts that stand for the classes."""
@@ -178,6 +181,36 @@ class Answerer:
         raise UsageError(f"the file of objects has none of {path.name}; find them with 'gerund objects'")
 
 
+class Raw(VideoHalf):
+    """An encoder whose vectors are as its network gives them, for methods that say ``needs_raw = True``."""
+
+    def __init__(self, encoder: VideoHalf) -> None:
+        self.name, self.dim, self.batch = encoder.name, encoder.dim, encoder.batch
+        self.preparation = getattr(encoder, "preparation", None)
+        self._encoder = encoder
+
+    @property
+    def fingerprint(self) -> str:
+        """The encoder's, with an ending: vectors of length 1 are others."""
+        return f"{self._encoder.fingerprint}-raw"
+
+    def sample(self, video: FrameSource, *, dense: bool) -> list[Window]:
+        """As the encoder does."""
+        return self._encoder.sample(video, dense=dense)
+
+    def prepare(self, picture: FrameArray) -> FrameArray:
+        """As the encoder does."""
+        return self._encoder.prepare(picture)
+
+    def raw_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """As the encoder does."""
+        return self._encoder.raw_windows(frames, dense=dense)
+
+    def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """The same: lengths are kept."""
+        return self.raw_windows(frames, dense=dense)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Which method is asked, as a command names it.
@@ -222,7 +255,7 @@ class Wanted:
         return found
 
 
-def build(
+def build_method(
     encoder: Encoder,
     name: str,
     *,
@@ -270,6 +303,28 @@ def build(
         common = {"device": device} if takes(card, "device") else {}
         method = make_method(card, parts, {**common, **settings})
     return Answerer(card.name, method, own=bool(card.sha256), objects=listed)
+
+
+def ask(how: Callable[..., Any], found: Encoded, *given: Any) -> Any:
+    """What `Answerer.rank` or `place` says about a video, or the error that it or the reading of the video met."""
+    if found.track is None:
+        return found.error or VideoError(found.name, "it was not encoded")
+    try:
+        return how(found, found.track, *given)
+    except Exception as error:  # a method or an encoder of the user's own may fail on one video; the others go on
+        return error
+
+
+def no_method(model: str) -> str:
+    """The name of a model, if it is none of those that have become methods.
+
+    Raises:
+        UsageError: it is; the text says which.
+    """
+    for learner in ("eszsl", "gcn", "devise"):
+        if model == f"i3d-{learner}":
+            raise UsageError(f"{model} is a method now: --method rows-{learner}, with the model i3d or none")
+    return model
 
 
 def choose_card(name: str, trained: Path | None = None) -> MethodCard:

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from gerund.answering import Answerer, build
+from gerund.answering import Answerer, ask, build_method, no_method
 from gerund.answers import ActionScore, Classification, Location
 from gerund.asking import Askable, Encoded, Rate, as_sources, encode_all, several
 from gerund.assets import DownloadProgress
-from gerund.encoders.base import Encoder
-from gerund.encoders.engines import Device, EngineName, Precision, choose
-from gerund.errors import UnreadableWarning, UsageError, VideoError
+from gerund.encoders.base import Encoder, VideoHalf, require_frames
+from gerund.encoders.catalog import build
+from gerund.encoders.engines import Device, EngineName, Precision
+from gerund.errors import UnreadableWarning, UsageError
 from gerund.features import FrameProgress
-from gerund.loading import load_encoder
 from gerund.methods import Localizer, Recognizer
 from gerund.methods.card import Task
 from gerund.text.classes import Actions, ClassSpace
@@ -128,11 +128,11 @@ class Model:
         """Which of the actions each of many videos shows; the next ones are decoded while the present one is encoded.
 
         Args:
-            videos: see `classify`.
-            actions: names, a mapping from names to texts, or a specification as `ClassSpace.parse` takes it.
-            method: see `classify`.
-            top: how many actions to return; None for all.
-            fps: frames a second, for arrays.
+            videos: see `classify`, as are actions, method, top and fps.
+            actions: what to choose from.
+            method: who answers.
+            top: how many actions to return.
+            fps: frames a second.
             decoders: how many videos are decoded at once; 0 decides by the machine.
             approximate: look at the nearest keyframes, where the encoder looks at single frames.
             progress: told after every window of frames.
@@ -149,7 +149,7 @@ class Model:
             raise UsageError(f"top must be a whole number of at least 1, or None for all; got {top!r}")
         encoder = answerer.encoder_of(self.encoder)
         listed, encoded = self._encode(videos, encoder, answerer.dense, fps, decoders, approximate, progress)
-        answers = (_answer(answerer.rank, found, classes, top, self.name) for found in encoded)
+        answers = (ask(answerer.rank, found, classes, top, self.name) for found in encoded)
         return zip(listed, answers, strict=True)
 
     @overload
@@ -186,15 +186,13 @@ class Model:
         Args:
             video: see `classify`; a track must be a dense one. Moments are in a clip's own time.
             actions: names, a mapping from names to texts, or a specification as `ClassSpace.parse` takes it.
-            method: the name of one (``gerund methods list``), ``file.py:Class``, an object with
-                ``locate(track, classes)``, or what `method` made; one with ``score(inputs, classes)`` slides over the
-                video in windows.
+            method: see `classify`; an object has ``locate(track, classes)``, and one with ``score`` slides in windows.
             fps: frames a second, for arrays.
             progress: told after every window of frames.
 
         Returns:
-            Segments, best first, empty when nothing stands out; for several videos a list of them. Where one of them
-            fails its error is raised; `locate_many` goes on.
+            Segments, best first, empty when nothing stands out; for several videos a list. Where one fails its error
+            is raised; `locate_many` goes on.
 
         Raises:
             VideoError: a file cannot be read.
@@ -223,7 +221,7 @@ class Model:
         classes = self._readable(actions, answerer)
         encoder = answerer.encoder_of(self.encoder)
         listed, encoded = self._encode(videos, encoder, True, fps, decoders, approximate, progress)
-        answers = (_answer(answerer.place, found, classes, self.name) for found in encoded)
+        answers = (ask(answerer.place, found, classes, self.name) for found in encoded)
         return zip(listed, answers, strict=True)
 
     @overload
@@ -289,7 +287,7 @@ class Model:
         """
         if not name and trained is None:
             raise UsageError("name a method, or give the folder of one that has learned (trained=...)")
-        return build(
+        return build_method(
             self.encoder,
             name,
             trained=Path(trained) if trained is not None else None,
@@ -357,7 +355,7 @@ class Model:
     def _encode(
         self,
         videos: Iterable[AskableT],
-        encoder: Encoder,
+        encoder: VideoHalf,
         dense: bool,
         fps: Rate | None,
         decoders: int,
@@ -365,6 +363,7 @@ class Model:
         progress: FrameProgress | None,
     ) -> tuple[list[AskableT], Iterator[Encoded]]:
         """What was given as a list, checked before anything is decoded, and what becomes of each."""
+        require_frames(self.encoder)
         listed, alone = several(videos, least=0)
         if alone:
             raise UsageError(f"expected several videos, got {kind_of(videos)}; put it in a list")
@@ -399,16 +398,6 @@ def _raised(answer: Any) -> Any:
     return answer
 
 
-def _answer(ask: Any, found: Encoded, *given: Any) -> Any:
-    """What `ask` says about a video, or the error that it or the reading of the video met."""
-    if found.track is None:
-        return found.error or VideoError(found.name, "it was not encoded")
-    try:
-        return ask(found, found.track, *given)
-    except Exception as error:  # a method or an encoder of the user's own may fail on one video; the others go on
-        return error
-
-
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(map(repr, names[:_NAMED])) + more
@@ -422,19 +411,22 @@ def load(
     engine: EngineName = "auto",
     precision: Precision = "auto",
     limits: Limits | None = None,
+    random_weights: bool = False,
     progress: DownloadProgress | None = None,
 ) -> Model:
     """Loads a model by name, fetching its weights on first use.
 
     Args:
-        model: a name that ``gerund models`` lists; the folder or weight file of a CLIP, SigLIP 2 or Perception
-            Encoder; or the name of one on the model hub.
+        model: a name that ``gerund models`` lists, or that was registered; a weight file or folder of one of these; or
+            the name of one on the model hub.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``: a CUDA device where PyTorch finds one, else the processor.
         threads: how many threads to compute with on the processor; 0 takes every core.
         engine: ``"openvino"``, ``"onnx"``, ``"torch"``, or ``"auto"``: PyTorch on a CUDA device, else OpenVINO.
         precision: ``"fp32"``, ``"bf16"``, ``"int8"``, ``"fp16"`` (CUDA alone), or ``"auto"``: the fastest 16-bit
             arithmetic that the device has and that agrees with float32, else float32.
         limits: what reading one video may cost: pixels, memory, time.
+        random_weights: draw the weights, the same every time, for trying out what costs how much: what such an encoder
+            says of videos means nothing, and it knows no texts.
         progress: told about downloads: label, bytes done, bytes in all.
 
     Raises:
@@ -445,7 +437,14 @@ def load(
         raise UsageError(f"a model is the name of one, of a file or of a folder; got {kind_of(model)}")
     if threads < 0:
         raise UsageError(f"threads must not be negative, got {threads}; 0 takes every core")
-    choose(engine, precision, device)
     workers = Workers(limits)
-    encoder = load_encoder(os.fspath(model), threads, engine, precision, device, progress)
+    encoder = build(
+        no_method(os.fspath(model)),
+        engine=engine,
+        precision=precision,
+        device=device,
+        threads=threads,
+        random_weights=random_weights,
+        progress=progress,
+    )
     return Model(encoder, workers=workers, device=device)

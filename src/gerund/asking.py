@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gerund.encoders.base import Encoder, require_same_encoder
+from gerund.encoders.base import VideoHalf, require_same_encoder
 from gerund.errors import UsageError, VideoError
 from gerund.features import FrameProgress, extract_many
 from gerund.types import Clip, Track
@@ -64,7 +64,7 @@ def several(videos: Any, *, least: int = 1) -> tuple[list[Any], bool]:
 
 
 def as_sources(
-    videos: Sequence[Any], encoder: Encoder, *, dense: bool, fps: Rate | None = None
+    videos: Sequence[Any], encoder: VideoHalf, *, dense: bool, fps: Rate | None = None
 ) -> list[FrameSource | Track | VideoError]:
     """What tracks are made of, or are already; nothing is opened. What is named and never read stays as its error.
 
@@ -95,7 +95,7 @@ def as_sources(
 
 def encode_all(
     sources: Sequence[FrameSource | Track | VideoError],
-    encoder: Encoder,
+    encoder: VideoHalf,
     *,
     dense: bool,
     decoders: int = 0,
@@ -135,7 +135,7 @@ def encode_all(
         yield Encoded(name, made, lasts_s, time_error_s=done.time_error_s, num_frames=source.num_frames)
 
 
-def _require_usable(track: Track, encoder: Encoder, dense: bool) -> None:
+def _require_usable(track: Track, encoder: VideoHalf, dense: bool) -> None:
     """Refuses a track that the question cannot be asked about."""
     require_same_encoder(track, encoder)
     if track.vectors.shape[1] != encoder.dim:

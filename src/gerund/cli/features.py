@@ -14,7 +14,7 @@ from gerund.cli.options import DEFAULT_MODEL, DecodeThreads, Device, EngineName,
 from gerund.errors import VideoError, reason_of
 
 if TYPE_CHECKING:
-    from gerund.encoders import Encoder
+    from gerund.encoders import VideoHalf
     from gerund.features import Extraction, FeatureStore
     from gerund.features.importers import ImportedFeatures
     from gerund.video.workers import Workers
@@ -38,8 +38,8 @@ def extract(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A name from 'gerund models', a hub name, or a folder; may be repeated, for all share one decode. "
-            f"Without it {DEFAULT_MODEL}.",
+            help="A name from 'gerund models', a weight file, a folder, or a hub name; may be repeated, for all share "
+            f"one decode. Without it {DEFAULT_MODEL}.",
         ),
     ] = None,
     stride: Annotated[
@@ -52,6 +52,13 @@ def extract(
     ] = None,
     few: Annotated[
         bool, typer.Option("--few", help="The few windows that 'classify' looks at, not the whole video.")
+    ] = False,
+    random_weights: Annotated[
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Draw the encoders' weights, to try out what costs how much; 'gerund evaluate' refuses such features.",
+        ),
     ] = False,
     root: Annotated[
         Path | None,
@@ -73,6 +80,7 @@ def extract(
     Example: gerund extract ucf101/ --encoder i3d-minilm --out features/
     """
     from gerund.api import load
+    from gerund.encoders.base import require_frames
     from gerund.features import FeatureStore, Sampling, TrackKind
     from gerund.features.layout import check_place
     from gerund.features.store import name_videos
@@ -83,8 +91,11 @@ def extract(
         named = name_videos(run.videos, root)
         check_place(out)
         settings: dict[str, Any] = {"device": device, "threads": threads, "engine": engine, "precision": precision}
-        names = dict.fromkeys(encoder or [DEFAULT_MODEL])
-        encoders = [sampling.of(load(name, progress=run.watcher.download, **settings).encoder) for name in names]
+        settings |= {"random_weights": random_weights, "progress": run.watcher.download}
+        loaded = [load(name, **settings).encoder for name in dict.fromkeys(encoder or [DEFAULT_MODEL])]
+        for item in loaded:
+            require_frames(item)
+        encoders = [sampling.of(item) for item in loaded]
         encoders = list({item.fingerprint: item for item in encoders}.values())
         workers = run.stack.enter_context(Workers())
         _require_fit(encoders, run.videos, workers)
@@ -170,7 +181,7 @@ def _take_over(run: Batch, found: ImportedFeatures, out: Path, *, quiet: bool) -
 def _extract(
     run: Batch,
     named: dict[str, Path],
-    encoders: list[Encoder],
+    encoders: list[VideoHalf],
     stores: list[FeatureStore],
     workers: Workers,
     *,
@@ -220,7 +231,7 @@ def _extract(
     run.each_video(ask, take)
 
 
-def _require_fit(encoders: list[Encoder], paths: list[Path], workers: Workers) -> None:
+def _require_fit(encoders: list[VideoHalf], paths: list[Path], workers: Workers) -> None:
     """Asks every encoder about the first video that can be read, so that a command that cannot be right writes nothing.
 
     Raises:
@@ -261,7 +272,7 @@ def _summarise(run: Batch, stores: list[FeatureStore], ids: list[str], *, quiet:
         run.at_end(lambda _: [f"{stores[0].path}: {count()} of {len(ids)} are here, {count() - before} of them new"])
 
 
-def _note_remarks(run: Batch, encoders: list[Encoder]) -> None:
+def _note_remarks(run: Batch, encoders: list[VideoHalf]) -> None:
     for encoder in encoders:
         for remark in encoder.remarks():
             run.say(f"note: {encoder.name}: {remark}")

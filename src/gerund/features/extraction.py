@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from gerund.encoders.base import Encoder, Window
+from gerund.encoders.base import VideoHalf, Window
 from gerund.encoders.engines import available_cores
 from gerund.errors import GerundError, UsageError, VideoError
 from gerund.types import FloatArray, FrameArray, IntArray, Track
@@ -53,7 +53,7 @@ class Extraction:
 
 def extract(
     video: FrameSource,
-    encoder: Encoder,
+    encoder: VideoHalf,
     *,
     dense: bool,
     workers: Workers | None = None,
@@ -79,7 +79,7 @@ def extract(
 
 def extract_many(
     videos: Iterable[FrameSource],
-    encoders: Sequence[Encoder],
+    encoders: Sequence[VideoHalf],
     *,
     dense: bool,
     decoders: int = 0,
@@ -216,7 +216,7 @@ class _StoppedError(Exception):
 def _decode(
     number: int,
     video: FrameSource,
-    encoders: Sequence[Encoder],
+    encoders: Sequence[VideoHalf],
     dense: bool,
     approximate: bool,
     workers: Workers,
@@ -309,7 +309,7 @@ class _View:
         wanted: the numbers of the frames it looks at.
     """
 
-    def __init__(self, encoder: Encoder, windows: list[Window]) -> None:
+    def __init__(self, encoder: VideoHalf, windows: list[Window]) -> None:
         self.encoder = encoder
         self.preparation: Preparation | None = getattr(encoder, "preparation", None)
         self.wanted = {int(number) for window in windows for number in window.frames}
@@ -345,7 +345,7 @@ class _Assembly:
 
 def _encode(
     videos: list[FrameSource],
-    encoders: Sequence[Encoder],
+    encoders: Sequence[VideoHalf],
     dense: bool,
     pieces: queue.Queue[_Piece | _End],
     progress: FrameProgress | None,
@@ -384,7 +384,7 @@ def _encode(
             progress(item.done, item.total)
 
 
-def _run(encoders: Sequence[Encoder], dense: bool, batch: list[_Piece], assemblies: list[_Assembly]) -> None:
+def _run(encoders: Sequence[VideoHalf], dense: bool, batch: list[_Piece], assemblies: list[_Assembly]) -> None:
     """Encodes a batch; where it fails as a whole, window by window, so that only the guilty video fails."""
     encoder = encoders[batch[0].encoder]
     try:
@@ -401,7 +401,7 @@ def _run(encoders: Sequence[Encoder], dense: bool, batch: list[_Piece], assembli
             assemblies[batch[0].video].error = error
 
 
-def _finish(video: FrameSource, encoders: Sequence[Encoder], assembly: _Assembly) -> Extraction:
+def _finish(video: FrameSource, encoders: Sequence[VideoHalf], assembly: _Assembly) -> Extraction:
     if assembly.error is not None or assembly.plans is None:
         return Extraction(video, error=assembly.error or VideoError(video.path, "it was not decoded"))
     edges_s = np.append(video.times_s, video.duration_s)

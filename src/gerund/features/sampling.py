@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gerund.encoders.base import Encoder, Window, unit
-from gerund.encoders.graph import Graph
+from gerund.encoders.base import VideoHalf, Window, unit
+from gerund.encoders.shares import at_rate, of_equal_parts, single_frames
 from gerund.errors import UsageError
-from gerund.text.classes import ClassSpace
-from gerund.types import FloatArray, FrameArray, IntArray
+from gerund.types import FloatArray, FrameArray
 from gerund.video.memory import FrameSource
-from gerund.video.sampling import TIME_SLACK_S, dense_times, segment_centres
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ class Sampling:
         """What encoders are told: the whole video in time order, or a few windows."""
         return not self.few
 
-    def of(self, encoder: Encoder) -> Encoder:
+    def of(self, encoder: VideoHalf) -> VideoHalf:
         """An encoder that samples so; its vectors and its fingerprint stay those of the given one."""
         return encoder if self.key in ("own", "few") else Resampled(encoder, self)
 
@@ -119,18 +116,15 @@ class Sampling:
             ends = np.minimum(starts + self.stride, num_frames)
             if self.mean:
                 return [Window(np.arange(a, b), np.array([[a, b]])) for a, b in zip(starts, ends, strict=True)]
-            return _single_frames((starts + ends) // 2, starts, ends)
+            return single_frames((starts + ends) // 2, starts, ends)
         if self.rate_hz:
-            moments_s = dense_times(video.duration_s, self.rate_hz)
-            borders = np.searchsorted(video.times_s, moments_s - 0.5 / self.rate_hz - TIME_SLACK_S)
-            return _covering(video.frames_at(moments_s), borders, num_frames)
+            return at_rate(video, self.rate_hz)
         if self.frames:
-            borders = np.arange(self.frames) * num_frames // self.frames
-            return _covering(segment_centres(num_frames, self.frames), borders, num_frames)
+            return of_equal_parts(num_frames, self.frames)
         raise UsageError("this sampling is the encoder's own; ask the encoder")
 
 
-class Resampled:
+class Resampled(VideoHalf):
     """An encoder of single frames that looks at other frames than it would by itself.
 
     Args:
@@ -138,10 +132,9 @@ class Resampled:
         sampling: the choice of frames; it belongs into the key of whatever is kept.
     """
 
-    def __init__(self, encoder: Encoder, sampling: Sampling) -> None:
+    def __init__(self, encoder: VideoHalf, sampling: Sampling) -> None:
         self.name = encoder.name
         self.dim = encoder.dim
-        self.logit_scale = encoder.logit_scale
         self.preparation = getattr(encoder, "preparation", None)
         self.batch = max(1, encoder.batch // sampling.stride) if sampling.mean else encoder.batch
         self.sampling = sampling
@@ -169,43 +162,26 @@ class Resampled:
         """As the encoder does."""
         return self._encoder.prepare(picture)
 
+    def raw_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """Frames ``[B, T, h, w, 3]`` to vectors ``[B, 1, dim]``: of the one frame, or the mean of several."""
+        return self._means(frames, self._encoder.raw_windows(_alone(frames), dense=dense))
+
     def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """Frames ``[B, T, h, w, 3]`` to unit vectors ``[B, 1, dim]``: of the one frame, or the mean of several."""
-        alone = frames.reshape(-1, 1, *frames.shape[2:])
-        vectors = self._encoder.encode_windows(alone, dense=dense).reshape(*frames.shape[:2], self.dim)
-        return vectors if vectors.shape[1] == 1 else unit(vectors.mean(axis=1, keepdims=True))
+        """The same as unit vectors: of the one frame, or the unit mean of several, each of which counts the same."""
+        means = self._means(frames, self._encoder.encode_windows(_alone(frames), dense=dense))
+        return means if frames.shape[1] == 1 else unit(means)
 
-    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
-        """As the encoder does."""
-        return self._encoder.encode_texts(texts)
-
-    def encode_classes(self, classes: ClassSpace) -> FloatArray:
-        """As the encoder does."""
-        return self._encoder.encode_classes(classes)
-
-    def texts_of(self, classes: ClassSpace) -> Sequence[Sequence[str]]:
-        """Those of the encoder."""
-        return self._encoder.texts_of(classes)
-
-    def hubness(self, class_vectors: FloatArray) -> FloatArray:
-        """As the encoder does."""
-        return self._encoder.hubness(class_vectors)
-
-    def unfamiliar(self, classes: ClassSpace) -> list[str]:
-        """As the encoder does."""
-        return self._encoder.unfamiliar(classes)
-
-    def unreadable(self, classes: ClassSpace) -> list[str]:
-        """As the encoder does."""
-        return self._encoder.unreadable(classes)
+    def _means(self, frames: FrameArray, vectors: FloatArray) -> FloatArray:
+        vectors = vectors.reshape(*frames.shape[:2], self.dim)
+        return vectors if vectors.shape[1] == 1 else np.asarray(vectors.mean(axis=1, keepdims=True), np.float32)
 
     def remarks(self) -> list[str]:
-        """As the encoder does."""
+        """Those of the encoder."""
         return self._encoder.remarks()
 
-    def graphs(self) -> dict[str, Graph]:
-        """As the encoder does."""
-        return self._encoder.graphs()
+
+def _alone(frames: FrameArray) -> FrameArray:
+    return frames.reshape(-1, 1, *frames.shape[2:])
 
 
 def plain_number(value: float) -> str:
@@ -216,21 +192,3 @@ def plain_number(value: float) -> str:
         ('8', '29.97')
     """
     return repr(float(value)).removesuffix(".0")
-
-
-def _single_frames(frames: IntArray, starts: IntArray, ends: IntArray) -> list[Window]:
-    return [Window(frames[place : place + 1], np.array([[starts[place], ends[place]]])) for place in range(len(frames))]
-
-
-def _covering(frames: IntArray, borders: IntArray, num_frames: int) -> list[Window]:
-    """Each frame once, with spans that follow each other from the first frame of the video to the last.
-
-    Args:
-        frames: ascending, repeats allowed ``[N]``.
-        borders: where the share of each would begin ``[N]``; moved where a share would miss its frame.
-        num_frames: of the video.
-    """
-    numbers, first = np.unique(frames, return_index=True)
-    starts = np.clip(borders[first], np.append(0, numbers[:-1] + 1), numbers)
-    starts[0] = 0
-    return _single_frames(numbers, starts, np.append(starts[1:], num_frames))

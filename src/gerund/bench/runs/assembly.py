@@ -8,14 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gerund.assets import MODELS, hub_folder
+from gerund.assets import hub_folder
 from gerund.bench.datasets import read_listing
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.benchmarks import find_benchmark
 from gerund.bench.runs.material import Material, TrackSource, space
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.toyworld import TOYWORLDS
-from gerund.encoders.base import Encoder
+from gerund.encoders.base import Encoder, is_random
+from gerund.encoders.catalog import encoders
 from gerund.encoders.table import VectorTable
 from gerund.errors import AssetError, UsageError
 from gerund.features import open_features
@@ -101,6 +102,7 @@ def assemble(
     if request.objects:
         lists, parts["concepts"] = _read_objects(request)
         material = replace(material, objects=lists)
+    _require_real_weights(material)
     if (card.task == "localization") != (benchmark.task == "localization"):
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
     return assemble_on(request, card, benchmark, material, load_encoder, parts=parts, from_report=from_report)
@@ -133,6 +135,8 @@ def assemble_on(
     needs_model = takes(card, "encoder") or (takes(card, "texts") and not {"texts"} & {*parts, *request.vectors})
     if request.model or needs_model:
         name = request.model or str(material.test_features.describe()["encoder"])
+        if not request.model:
+            _require_texts(name)
         if from_report or not request.model:
             require_here(name)
         parts["encoder"] = load_encoder(name)
@@ -171,13 +175,41 @@ def require_one_encoder(material: Material) -> None:
             )
 
 
+def _require_real_weights(material: Material) -> None:
+    """Refuses features that nobody's training stands behind: what they score is chance, whatever the figure.
+
+    Raises:
+        UsageError: their encoder's weights are random.
+    """
+    for features in (material.train_features, material.test_features):
+        of = features.describe()
+        if is_random(str(of.get("fingerprint", ""))):
+            raise UsageError(
+                f"these features are of {of.get('encoder')} with random weights, so no figure about them means "
+                "anything; give 'gerund extract' its real weights, and evaluate those features"
+            )
+
+
+def _require_texts(name: str) -> None:
+    """Refuses to take class texts from the encoder of the features where that is one of videos alone.
+
+    Raises:
+        UsageError: it is.
+    """
+    if any(card.name == name and card.kind == "video" for card in encoders()):
+        raise UsageError(
+            f"the features are those of {name}, which encodes videos alone: name the encoder whose texts stand for the "
+            "classes (--model minilm), or give vectors of the classes (--vectors texts=FILE)"
+        )
+
+
 def require_here(name: str) -> None:
     """Refuses a model of the hub that features or a report name, unless it is on this machine already.
 
     Raises:
         UsageError: it would have to be fetched.
     """
-    if "/" not in name or Path(name).exists() or name in {card.name for card in MODELS}:
+    if "/" not in name or Path(name).exists() or name in {card.name for card in encoders()}:
         return
     try:
         hub_folder(name, fetch=False)

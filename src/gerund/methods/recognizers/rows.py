@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
@@ -155,6 +155,7 @@ class Rows:
 
     takes: ClassVar[str] = "track"
     training_free: ClassVar[bool] = True
+    needs_raw: ClassVar[bool] = True
     logit_scale: ClassVar[float] = _LOGIT_SCALE
 
     encoder: Encoder
@@ -208,7 +209,7 @@ class Rows:
         return self._texts.unreadable(classes)
 
     def _direction(self, track: Track) -> FloatArray:
-        require_same_encoder(track, self.encoder)
+        require_same_encoder(replace(track, encoder=track.encoder.removesuffix("-raw")), self.encoder)
         if track.vectors.shape[1] != i3d.FEATURE_DIM:
             raise UsageError(
                 f"rows are scored on I3D's {i3d.FEATURE_DIM} features (the model i3d), and the vectors of "

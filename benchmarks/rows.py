@@ -151,7 +151,7 @@ class Draw(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """How learned rows are used; the defaults are those of `RowEncoder`."""
+    """How learned rows are used; the defaults are those of `Rows`."""
 
     name: str = ""
     own_rows: bool = True

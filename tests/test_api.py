@@ -80,7 +80,7 @@ def test_baselines(tmp_path, model):
     assert windows[-1].end_s == pytest.approx(8)
     assert all(b.start_s <= a.end_s for a, b in pairwise(windows))
     assert max(windows, key=lambda item: item.score).start_s >= 2
-    with pytest.raises(UsageError, match="contrast, whole, uniform"):
+    with pytest.raises(UsageError, match="similarity, tear, whole, uniform, contrast"):
         model.locate(path, ACTIONS, method="magic")
 
 

@@ -14,6 +14,7 @@ import pytest
 import gerund
 from gerund import Clip, MemoryVideo, Segment, Segments, Track, UnreadableWarning, UsageError, Video, VideoError
 from gerund.api import Model
+from gerund.methods import Contrast
 from stub import ColourEncoder, write_colours
 
 ACTIONS = ["showing red", "showing green", "showing blue"]
@@ -177,8 +178,8 @@ def test_what_names_no_file_or_model_is_gerunds_error(given):
 def test_nothing_that_stands_out_is_no_segment(model, path, monkeypatch, method):
     """Windows without any score are no answer, unless the method is the user's own; beside others they stay."""
     kept = [Segment(0.0, 1.0, "showing red", 0.0, 0.9)]
-    monkeypatch.setattr(gerund.api.Contrast, "locate", lambda *_: Segments(kept))
-    asked = method if method == "contrast" else gerund.api.Contrast(model.encoder)
+    monkeypatch.setattr(Contrast, "locate", lambda *_: Segments(kept))
+    asked = method if method == "contrast" else Contrast(model.encoder)
     assert len(model.locate(path, ACTIONS, method=asked)) == (method == "own")
     kept.append(Segment(1.0, 2.0, "showing red", 3.0, 0.9))
     assert len(model.locate(path, ACTIONS, method=asked)) == 2

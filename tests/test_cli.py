@@ -77,7 +77,7 @@ def test_json_has_the_promised_shape(run, tmp_path):
     out = tmp_path / "out.jsonl"
     run("classify", video, "--actions", ACTIONS, "--json", out, "--top", 2)
     (line,) = read_lines(out)
-    head = ["schema", "settings", "content", "video", "duration_s", "model"]
+    head = ["schema", "settings", "content", "video", "duration_s", "model", "method"]
     assert list(line) == [*head, "actions", "error", "note"]
     assert line["duration_s"] == pytest.approx(2)
     assert [list(item) for item in line["actions"]] == [["action", "score", "probability"]] * 2

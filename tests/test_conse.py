@@ -160,9 +160,9 @@ def test_the_fingerprint_covers_the_texts_of_the_labels(without_weights):
 def test_the_scale_is_the_one_that_was_measured():
     """Probabilities are the softmax of 15 times the score: the best likelihood in benchmarks/README.md."""
     assert ConseEncoder.logit_scale == 15.0
-    from gerund.methods.recognizers.rows import RowEncoder
+    from gerund.methods.recognizers.rows import Rows
 
-    assert RowEncoder.logit_scale == 40.0
+    assert Rows.logit_scale == 40.0
 
 
 class Lengths:

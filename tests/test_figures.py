@@ -11,11 +11,11 @@ from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.runs.answers import LocalizationAnswers, RecognitionAnswers
 from gerund.bench.runs.material import Material, inputs
 from gerund.bench.runs.measuring import measure
-from gerund.bench.runs.questions import ask_scores
 from gerund.bench.runs.run import run
 from gerund.bench.runs.toyworld import ToyWorld
 from gerund.errors import UsageError
 from gerund.examples import Inputs
+from gerund.methods.questions import ask_scores
 from gerund.metrics.calibration import brier, expected_calibration_error
 from gerund.text.classes import ClassSpace
 from gerund.types import Segment, Segments

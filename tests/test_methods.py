@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from importlib import import_module
 
 import pytest
 
 from gerund.errors import UsageError
-from gerund.methods.catalog import METHODS, find_method
+from gerund.methods.catalog import find_method, methods
 from gerund.methods.recognizers import rows
 
 LEARNER = {
@@ -22,6 +21,8 @@ DEFAULTS = {
     "Bilinear": LEARNER | {"loss": "devise", "margin": 0.1, "dropout": 0.5, "normalize_texts": True, "lr": 3e-3},
     "Linear": {"l2": 1e-3, "standardize": True, "iterations": 1000},
     "Dem": LEARNER | {"hidden": 512, "dropout": 0.5, "normalize_texts": False},
+    "Conse": {"top": 10, "l2": 1e-3},
+    "Rows": {"learner": "eszsl"},
     "Eszsl": {"alpha": 3.0, "gamma": 0.0, "targets": "01", "normalize_texts": True},
     "Gcn": LEARNER | {
         "epochs": 200, "weight_decay": 1e-6, "choose_every": 10, "rows": None, "neighbours": 5, "dropout": 0.5,
@@ -52,8 +53,8 @@ def test_defaults_are_those_that_were_measured():
     others = {"folder", "progress", "templates", "kinds", "descriptions", "words", "concepts"}
     plain = (int, float, str, tuple, type(None))
     found = {}
-    for module, name in {tuple(card.home.split(":")) for card in METHODS}:
-        parameters = inspect.signature(getattr(import_module(module), name)).parameters
+    for made in {card.load() for card in methods()}:
+        name, parameters = made.__name__, inspect.signature(made).parameters
         defaults = {key: parameter.default for key, parameter in parameters.items() if key not in others}
         found[name] = {key: value for key, value in defaults.items() if isinstance(value, plain)}
     assert found == DEFAULTS
@@ -61,7 +62,7 @@ def test_defaults_are_those_that_were_measured():
 
 def test_a_method_is_found_by_name_or_in_a_file(tmp_path):
     """Every registered one under its name; a class in a file says by its methods which task it answers."""
-    assert [find_method(card.name) for card in METHODS] == list(METHODS)
+    assert [find_method(card.name) for card in methods()] == list(methods())
     file = tmp_path / "mine.py"
     file.write_text("class One:\n    def locate(self): ...\n\n\nclass Two:\n    def score(self): ...\n")
     cards = [find_method(f"{file}:{name}") for name in ("One", "Two")]
@@ -70,12 +71,12 @@ def test_a_method_is_found_by_name_or_in_a_file(tmp_path):
     ]  # fmt: skip
     with pytest.raises(UsageError, match="no method 'eszls'; did you mean eszsl"):
         find_method("eszls")
-    with pytest.raises(UsageError, match=r"no method 'qqq'\. There are similarity"):
+    with pytest.raises(UsageError, match=r"no method 'qqq'\. There are devise"):
         find_method("qqq")
 
 
 def test_learners_of_rows_have_the_settings_of_the_published_figures():
-    """`i3d-eszsl`, `i3d-gcn` and `i3d-devise` are what `benchmarks/rows.py` measured, under these settings."""
+    """`rows-eszsl`, `rows-gcn` and `rows-devise` are what `benchmarks/rows.py` measured, under these settings."""
     assert rows.SETTINGS == {
         "eszsl": {"alpha": 1.0, "gamma": 0.0},
         "gcn": {"hidden": (512,), "neighbours": 5, "epochs": 200},

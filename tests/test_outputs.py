@@ -26,6 +26,7 @@ from gerund.api import ActionScore, Classification
 from gerund.bench.scoring.predictions import read_detections
 from gerund.cli import app
 from gerund.drawing import classification_table, timeline
+from gerund.methods import Contrast
 from gerund.types import Segment, Segments
 from gerund.writing import StandardOutput, write_text
 from stub import ColourEncoder, write_colours
@@ -51,7 +52,7 @@ def lines_of(path):
 @pytest.mark.parametrize("found", [[], [Segment(0.0, 1.0, "surfing", 0.0, 0.9)]])
 def test_nothing_to_show_is_an_answer(run, tmp_path, monkeypatch, found):
     """No segment, or none of any score: status 0, and each output says in its way that nothing stands out."""
-    monkeypatch.setattr(gerund.api.Contrast, "locate", lambda *_: Segments(found))
+    monkeypatch.setattr(Contrast, "locate", lambda *_: Segments(found))
     video = write_colours(tmp_path / "a.mp4", ["red"])
     files = {kind: tmp_path / f"out.{kind}" for kind in ("json", "csv", "vtt", "html")}
     result = run(
@@ -61,11 +62,11 @@ def test_nothing_to_show_is_an_answer(run, tmp_path, monkeypatch, found):
     assert "None of these actions stands out" in result.stdout
     (line,) = lines_of(files["json"])
     assert (line["segments"], line["error"]) == ([], None)
-    assert files["csv"].read_text().splitlines()[1:] == [f"{video},,,,,,"]
+    assert files["csv"].read_text().splitlines()[1:] == [f"{video},,,,,,contrast,"]
     assert files["vtt"].read_text() == "WEBVTT\n\nNOTE None of these actions stands out in this video.\n"
     assert '"segments": []' in files["html"].read_text()
     assert "None of these actions stands out" in files["html"].read_text()
-    files["csv"].write_text(files["csv"].read_text() + "b.mp4,1.0,2.0,surfing,3.0,0.5,\n")
+    files["csv"].write_text(files["csv"].read_text() + "b.mp4,1.0,2.0,surfing,3.0,0.5,contrast,\n")
     assert len(read_detections(files["csv"]).video) == 1, "scored as a video in which nothing was found"
 
 
@@ -143,7 +144,7 @@ def test_a_number_that_is_none_is_an_error_of_its_video(run, tmp_path, monkeypat
         return Segments([Segment(0.0, 1.0, classes.names[0], value, 0.5)])
 
     monkeypatch.setattr(ColourEncoder, "encode_windows", encode_windows)
-    monkeypatch.setattr(gerund.api.Contrast, "locate", locate)
+    monkeypatch.setattr(Contrast, "locate", locate)
     if bad == "a":
         paths[1:] = [write_colours(tmp_path / f"{name}.mp4", ["green", "blue"]) for name in "bc"]
     out = tmp_path / "out"

@@ -25,6 +25,7 @@ FLOORS = [
     ["bench"],
     ["lessons"],
     ["asking"],
+    ["answering"],
     ["api"],
     ["drawing", "terminal", "page"],
     ["sinks"],

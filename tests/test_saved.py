@@ -13,7 +13,7 @@ from gerund.methods.recognizers.bilinear import Bilinear
 from gerund.methods.recognizers.dem import Dem
 from gerund.methods.recognizers.eszsl import Eszsl
 from gerund.methods.recognizers.gcn import Gcn
-from gerund.methods.training.saved import load, save
+from gerund.methods.training.saved import load, look, save
 from gerund.text.classes import ClassSpace
 from hidden_map import hidden_map
 
@@ -156,3 +156,46 @@ def test_where_it_computes_is_said_when_it_is_loaded(tmp_path):
     save(METHODS["dem"].fit(WORLD.train, WORLD.seen), tmp_path)
     found = load(tmp_path, texts=WORLD.texts, device="cuda:7", rows=WORLD.rows, elsewhere=1)
     assert found.device == "cuda:7" and not hasattr(found, "rows")
+
+
+@pytest.mark.parametrize(
+    ("made", "entry"),
+    [
+        (Bilinear(WORLD.texts, "ale", epochs=1), "ale"),
+        (Bilinear(WORLD.texts, "sje", epochs=1), "sje"),
+        (Dem(WORLD.texts, epochs=1), "dem"),
+        (Eszsl(WORLD.texts), "eszsl"),
+    ],
+)
+def test_a_folder_names_the_entry_of_the_catalogue(tmp_path, made, entry):
+    """Not the module of its class: what moves there does not concern a folder; and of several names the right one."""
+    save(made.fit(WORLD.train, WORLD.seen), tmp_path)
+    assert json.loads((tmp_path / "method.json").read_text())["method"] == entry
+    assert look(tmp_path).entry.name == entry
+    assert look(tmp_path).sha256 == json.loads((tmp_path / "method.json").read_text())["learned_sha256"]
+
+
+@pytest.mark.parametrize("room", ["gerund.methods", "gerund.methods.recognizers"])
+def test_folders_of_before_are_taken_up(tmp_path, room):
+    """Those that name the module where a class was, or is, load as what they are; of another module they do not."""
+    saved = Bilinear(WORLD.texts, "ale", epochs=1).fit(WORLD.train, WORLD.seen)
+    save(saved, tmp_path)
+    content = json.loads((tmp_path / "method.json").read_text())
+    (tmp_path / "method.json").write_text(json.dumps(content | {"method": f"{room}.bilinear:Bilinear"}))
+    assert look(tmp_path).entry.name == "ale"
+    found = load(tmp_path, texts=WORLD.texts)
+    np.testing.assert_array_equal(
+        found.score(WORLD.test.inputs, WORLD.unseen), saved.score(WORLD.test.inputs, WORLD.unseen)
+    )
+    (tmp_path / "method.json").write_text(json.dumps(content | {"method": "gerund.methods.training.bilinear:Bilinear"}))
+    with pytest.raises(UsageError, match="not one of gerund's own methods"):
+        load(tmp_path, texts=WORLD.texts)
+
+
+def test_a_name_that_the_settings_belie_is_damage(tmp_path):
+    """A folder that calls itself sje and was made with another loss was changed by hand."""
+    save(Bilinear(WORLD.texts, "ale", epochs=1).fit(WORLD.train, WORLD.seen), tmp_path)
+    content = json.loads((tmp_path / "method.json").read_text())
+    (tmp_path / "method.json").write_text(json.dumps(content | {"method": "sje"}))
+    with pytest.raises(GerundError, match="settings are not those of sje"):
+        load(tmp_path, texts=WORLD.texts)

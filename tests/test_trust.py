@@ -317,8 +317,8 @@ def test_a_trained_folder_fetches_no_model_of_the_hub(tmp_path, no_network):
 
 ALLOWED = {
     ("__init__.py", "import_module"): "public names, out of a table in the file",
+    ("methods/card.py", "import_module"): "the homes of gerund's own cards",
     ("discovery.py", "import_module"): "the files of a folder of gerund's own",
-    ("methods/catalog.py", "import_module"): "the homes of METHODS",
     ("encoders/catalog.py", "import_module"): "the files of gerund's own folder encoders/families",
     ("methods/own.py", "loader.exec_module"): "the file that a person names, by its hash",
     ("methods/own.py", "module_from_spec"): "the same",

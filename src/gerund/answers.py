@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from gerund.errors import UsageError
-from gerund.types import Segments, html_table
+from gerund.types import Segments, html_table, share_of
 
 _SHOWN = 3
 
@@ -19,19 +19,20 @@ class ActionScore:
 
     Attributes:
         action: its name.
-        score: what ranks it; not bounded, see the model's recognizer.
-        probability: softmax of the scores over the listed actions.
+        score: what ranks it; not bounded, see the method.
+        probability: softmax of the scores over the listed actions; None where the method does not say how its scores
+            become probabilities.
 
     Raises:
-        UsageError: a number is not finite, or the probability is none.
+        UsageError: a number is not finite, or the probability is not between 0 and 1.
     """
 
     action: str
     score: float
-    probability: float
+    probability: float | None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.score) and 0 <= self.probability <= 1):
+        if not (math.isfinite(self.score) and 0 <= (0 if self.probability is None else self.probability) <= 1):
             raise UsageError(
                 f"the action {self.action!r} needs a finite score and a probability from 0 to 1, got {self.score} and "
                 f"{self.probability}"
@@ -59,6 +60,8 @@ class Classification:
     actions: tuple[ActionScore, ...]
     time_error_s: float = 0.0
     num_frames: int = field(default=0, compare=False)  # 0 where only a track was asked about
+    method: str = "similarity"
+    is_tied: bool = False  # all actions that were asked about have one score, and no probability says so
 
     def __post_init__(self) -> None:
         if not self.actions:
@@ -68,7 +71,8 @@ class Classification:
     @property
     def note(self) -> str | None:
         """What to know about the answer, such as that it is about a still picture; else None."""
-        return _note(self.num_frames, self.time_error_s)
+        tied = ["all actions score alike, so none stands out and their order means nothing"] if self.is_tied else []
+        return "; ".join([*tied, *filter(None, [_note(self.num_frames, self.time_error_s)])]) or None
 
     @property
     def best(self) -> ActionScore:
@@ -81,22 +85,30 @@ class Classification:
             "video": self.video,
             "duration_s": round(self.duration_s, 3),
             "model": self.model,
+            "method": self.method,
             "actions": [
-                {"action": a.action, "score": round(a.score, 6), "probability": round(a.probability, 6)}
+                {
+                    "action": a.action,
+                    "score": round(a.score, 6),
+                    "probability": None if a.probability is None else round(a.probability, 6),
+                }
                 for a in self.actions
             ],
             "error": None,
         }
 
     def __repr__(self) -> str:
-        shown = [f"{a.action!r} {a.probability:.0%}" for a in self.actions[:_SHOWN]]
+        shown = [
+            f"{a.action!r} {share_of(a.probability) if a.probability is not None else f'{a.score:+.3f}'}"
+            for a in self.actions[:_SHOWN]
+        ]
         more = [f"{len(self.actions) - len(shown)} more"] if len(self.actions) > len(shown) else []
         said = ", ".join(shown + more) + _behind(self.note)
         return f"Classification({self.video!r}, {self.duration_s:.2f} s, {self.model}: {said})"
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
-        rows = [[a.action, f"{a.score:.3f}", f"{a.probability:.1%}"] for a in self.actions]
+        rows = [[a.action, f"{a.score:.3f}", share_of(a.probability, 1)] for a in self.actions]
         return _caption(self) + html_table(["action", "score", "probability"], rows)
 
 
@@ -118,6 +130,7 @@ class Location:
     segments: Segments
     time_error_s: float = 0.0
     num_frames: int = field(default=0, compare=False)  # 0 where only a track was asked about
+    method: str = "contrast"
 
     def __post_init__(self) -> None:
         _require_seconds(self.duration_s, self.time_error_s)
@@ -133,6 +146,7 @@ class Location:
             "video": self.video,
             "duration_s": round(self.duration_s, 3),
             "model": self.model,
+            "method": self.method,
             "segments": self.segments.to_dicts(),
             "error": None,
         }
@@ -161,8 +175,8 @@ def _behind(note: str | None) -> str:
 
 def _caption(answer: Classification | Location) -> str:
     """What an answer is about, as a table for notebooks, with its note below."""
-    row = [answer.video, f"{answer.duration_s:.2f}", answer.model]
-    return html_table(["video", "duration_s", "model"], [row]) + (
+    row = [answer.video, f"{answer.duration_s:.2f}", answer.model, answer.method]
+    return html_table(["video", "duration_s", "model", "method"], [row]) + (
         f"<p>{escape(answer.note)}</p>" if answer.note else ""
     )
 

@@ -5,33 +5,31 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeVar, overload
+from pathlib import Path
+from typing import Any, TypeVar, overload
 
-import numpy as np
-
+from gerund.answering import Answerer, ask, build_method, no_method
 from gerund.answers import ActionScore, Classification, Location
 from gerund.asking import Askable, Encoded, Rate, as_sources, encode_all, several
 from gerund.assets import DownloadProgress
-from gerund.encoders.base import Encoder, require_frames
-from gerund.encoders.catalog import build, register
+from gerund.encoders.base import Encoder, VideoHalf, require_frames
+from gerund.encoders.catalog import build
 from gerund.encoders.engines import Device, EngineName, Precision
-from gerund.errors import UnreadableWarning, UsageError, VideoError
+from gerund.errors import UnreadableWarning, UsageError
 from gerund.features import FrameProgress
-from gerund.methods import Contrast, Localizer, Similarity, UniformWindows, WholeVideo
-from gerund.methods.recognizers.rows import ROW_CARDS
+from gerund.methods import Localizer, Recognizer
+from gerund.methods.card import Task
 from gerund.text.classes import Actions, ClassSpace
 from gerund.types import Segments, Track, kind_of
 from gerund.video.limits import Limits
 from gerund.video.memory import VideoLike
 from gerund.video.workers import Workers
 
-__all__ = ["DEFAULT_MODEL", "ActionScore", "Askable", "Classification", "Location", "Method", "Model", "load"]
+__all__ = ["DEFAULT_MODEL", "ActionScore", "Askable", "Classification", "Location", "MethodLike", "Model", "load"]
 
 DEFAULT_MODEL = "i3d-minilm"
-Method = Literal["contrast", "whole", "uniform"]
-for _card in ROW_CARDS:
-    register(_card)
-
+MethodLike = str | Recognizer | Localizer | Answerer
+"""What is asked: a method by name, ``file.py:Class``, an object that is one, or what `Model.method` made."""
 Several = list[Any] | tuple[Any, ...] | Iterator[Any]
 AskableT = TypeVar("AskableT", bound=Askable)
 
@@ -43,8 +41,9 @@ _CALLER = 4
 class Model:
     """An encoder with the questions that can be asked of it; made by `load`."""
 
-    def __init__(self, encoder: Encoder, *, workers: Workers | None = None) -> None:
+    def __init__(self, encoder: Encoder, *, workers: Workers | None = None, device: Device = "auto") -> None:
         self.encoder = encoder
+        self._device = device
         self._workers = workers or Workers()
 
     def __repr__(self) -> str:
@@ -61,6 +60,7 @@ class Model:
         video: Askable,
         actions: Actions,
         *,
+        method: MethodLike = "similarity",
         top: int | None = 5,
         fps: Rate | None = None,
         progress: FrameProgress | None = None,
@@ -71,6 +71,7 @@ class Model:
         video: Several,
         actions: Actions,
         *,
+        method: MethodLike = "similarity",
         top: int | None = 5,
         fps: Rate | None = None,
         progress: FrameProgress | None = None,
@@ -80,6 +81,7 @@ class Model:
         video: Askable | Several,
         actions: Actions,
         *,
+        method: MethodLike = "similarity",
         top: int | None = 5,
         fps: Rate | None = None,
         progress: FrameProgress | None = None,
@@ -91,6 +93,8 @@ class Model:
                 several of these. A dense track is asked with all of its vectors, which may give another answer than the
                 few windows of a video.
             actions: names, a mapping from names to texts, or a specification as `ClassSpace.parse` takes it.
+            method: the name of one (``gerund methods list``), ``file.py:Class``, an object with
+                ``score(inputs, classes)``, or what `method` made; one with ``locate(track, classes)`` is pooled.
             top: how many actions to return; None for all.
             fps: frames a second, for arrays.
             progress: told after every window of frames.
@@ -104,7 +108,8 @@ class Model:
         """
         listed, alone = several(video)
         answers = [
-            _raised(answer) for _, answer in self.classify_many(listed, actions, top=top, fps=fps, progress=progress)
+            _raised(answer)
+            for _, answer in self.classify_many(listed, actions, method=method, top=top, fps=fps, progress=progress)
         ]
         return answers[0] if alone else answers
 
@@ -113,6 +118,7 @@ class Model:
         videos: Iterable[AskableT],
         actions: Actions,
         *,
+        method: MethodLike = "similarity",
         top: int | None = 5,
         fps: Rate | None = None,
         decoders: int = 0,
@@ -122,10 +128,11 @@ class Model:
         """Which of the actions each of many videos shows; the next ones are decoded while the present one is encoded.
 
         Args:
-            videos: see `classify`.
-            actions: names, a mapping from names to texts, or a specification as `ClassSpace.parse` takes it.
-            top: how many actions to return; None for all.
-            fps: frames a second, for arrays.
+            videos: see `classify`, as are actions, method, top and fps.
+            actions: what to choose from.
+            method: who answers.
+            top: how many actions to return.
+            fps: frames a second.
             decoders: how many videos are decoded at once; 0 decides by the machine.
             approximate: look at the nearest keyframes, where the encoder looks at single frames.
             progress: told after every window of frames.
@@ -136,14 +143,13 @@ class Model:
         Raises:
             UsageError: a video or the list of actions is not usable.
         """
-        classes = self._readable(actions)
+        answerer = self._answerer(method, "recognition")
+        classes = self._readable(actions, answerer)
         if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
             raise UsageError(f"top must be a whole number of at least 1, or None for all; got {top!r}")
-        listed, encoded = self._encode(videos, False, fps, decoders, approximate, progress)
-        answers = (
-            self._ranked(found, found.track, classes, top) if found.track is not None else _failure(found)
-            for found in encoded
-        )
+        encoder = answerer.encoder_of(self.encoder)
+        listed, encoded = self._encode(videos, encoder, answerer.dense, fps, decoders, approximate, progress)
+        answers = (ask(answerer.rank, found, classes, top, self.name) for found in encoded)
         return zip(listed, answers, strict=True)
 
     @overload
@@ -152,7 +158,7 @@ class Model:
         video: Askable,
         actions: Actions,
         *,
-        method: Method | Localizer = "contrast",
+        method: MethodLike = "contrast",
         fps: Rate | None = None,
         progress: FrameProgress | None = None,
     ) -> Segments: ...
@@ -162,7 +168,7 @@ class Model:
         video: Several,
         actions: Actions,
         *,
-        method: Method | Localizer = "contrast",
+        method: MethodLike = "contrast",
         fps: Rate | None = None,
         progress: FrameProgress | None = None,
     ) -> list[Segments]: ...
@@ -171,7 +177,7 @@ class Model:
         video: Askable | Several,
         actions: Actions,
         *,
-        method: Method | Localizer = "contrast",
+        method: MethodLike = "contrast",
         fps: Rate | None = None,
         progress: FrameProgress | None = None,
     ) -> Segments | list[Segments]:
@@ -180,13 +186,13 @@ class Model:
         Args:
             video: see `classify`; a track must be a dense one. Moments are in a clip's own time.
             actions: names, a mapping from names to texts, or a specification as `ClassSpace.parse` takes it.
-            method: ``"contrast"``, one of the two baselines ``"whole"`` and ``"uniform"``, or a localizer of your own.
+            method: see `classify`; an object has ``locate(track, classes)``, and one with ``score`` slides in windows.
             fps: frames a second, for arrays.
             progress: told after every window of frames.
 
         Returns:
-            Segments, best first, empty when nothing stands out; for several videos a list of them. Where one of them
-            fails its error is raised; `locate_many` goes on.
+            Segments, best first, empty when nothing stands out; for several videos a list. Where one fails its error
+            is raised; `locate_many` goes on.
 
         Raises:
             VideoError: a file cannot be read.
@@ -204,22 +210,18 @@ class Model:
         videos: Iterable[AskableT],
         actions: Actions,
         *,
-        method: Method | Localizer = "contrast",
+        method: MethodLike = "contrast",
         fps: Rate | None = None,
         decoders: int = 0,
         approximate: bool = False,
         progress: FrameProgress | None = None,
     ) -> Iterator[tuple[AskableT, Location | Exception]]:
         """When the actions happen in each of many videos; see `locate` and `classify_many`."""
-        classes = self._readable(actions)
-        localizer = self._localizer(method)
-        listed, encoded = self._encode(videos, True, fps, decoders, approximate, progress)
-        answers = (
-            self._located(found, found.track, classes, localizer, own=localizer is method)
-            if found.track is not None
-            else _failure(found)
-            for found in encoded
-        )
+        answerer = self._answerer(method, "localization")
+        classes = self._readable(actions, answerer)
+        encoder = answerer.encoder_of(self.encoder)
+        listed, encoded = self._encode(videos, encoder, True, fps, decoders, approximate, progress)
+        answers = (ask(answerer.place, found, classes, self.name) for found in encoded)
         return zip(listed, answers, strict=True)
 
     @overload
@@ -256,28 +258,73 @@ class Model:
         listed, alone = several(video)
         if any(isinstance(item, Track) for item in listed):
             raise UsageError("encode() takes videos; this one is a track, which is encoded already")
-        _, encoded = self._encode(listed, dense, fps, 0, False, progress)
+        _, encoded = self._encode(listed, self.encoder, dense, fps, 0, False, progress)
         tracks = [_raised(found.error or found.track) for found in encoded]
         return tracks[0] if alone else tracks
 
-    def unfamiliar(self, actions: Actions) -> list[str]:
+    def method(
+        self,
+        name: str = "",
+        *,
+        trained: str | os.PathLike[str] | None = None,
+        objects: str | os.PathLike[str] | None = None,
+        objects_vocabulary: str = "",
+        **given: Any,
+    ) -> Answerer:
+        """A method for this model, to be passed to `classify` and `locate`.
+
+        Args:
+            name: of a method (``gerund methods list``), or ``file.py:Class``; may be left out with `trained`.
+            trained: folder of a method that has learned from tracks of this very model (``gerund train``).
+            objects: file with the most likely objects of each video, for methods that look at them.
+            objects_vocabulary: what these are, where the file does not say.
+            given: its settings; and what it is built on in the model's place: ``texts``, ``rows``, ``descriptions``.
+
+        Raises:
+            UsageError: there is no such method or setting, it has to learn first, or it has learned from tracks of
+                another encoder.
+            GerundError: the folder is damaged, or the method cannot be made.
+        """
+        if not name and trained is None:
+            raise UsageError("name a method, or give the folder of one that has learned (trained=...)")
+        return build_method(
+            self.encoder,
+            name,
+            trained=Path(trained) if trained is not None else None,
+            objects=Path(objects) if objects is not None else None,
+            vocabulary=objects_vocabulary,
+            given=given,
+            device=self._device,
+        )
+
+    def unfamiliar(self, actions: Actions, *, method: Answerer | None = None) -> list[str]:
         """Those of the actions that the model knows beforehand it cannot tell, so that its answer is a guess.
 
         Names that it cannot even read are not among them; see `unreadable`.
         """
         classes = ClassSpace.of(actions)
-        unread = self.unreadable(classes)
-        return [name for name in self.encoder.unfamiliar(classes) if name not in unread]
+        unread = self.unreadable(classes, method=method)
+        ask = getattr(method.reader(self.encoder) if method else self.encoder, "unfamiliar", None)
+        return [name for name in ask(classes) if name not in unread] if ask else []
 
-    def unreadable(self, actions: Actions) -> list[str]:
-        """Those of the actions whose names (or texts) are in a script that the model's vocabulary does not have."""
+    def unreadable(self, actions: Actions, *, method: Answerer | None = None) -> list[str]:
+        """Those of the actions whose names (or texts) are in a script that the model's vocabulary does not have.
+
+        Args:
+            actions: see `classify`.
+            method: whose texts they are, where it has texts of its own.
+        """
         classes = ClassSpace.of(actions)
         # An encoder of a user's own may have been written before this question was asked.
-        ask = getattr(self.encoder, "unreadable", None)
+        ask = getattr(method.reader(self.encoder) if method else self.encoder, "unreadable", None)
         return ask(classes) if ask else []
 
-    def require_readable(self, actions: Actions) -> list[str]:
+    def require_readable(self, actions: Actions, *, method: Answerer | None = None) -> list[str]:
         """Refuses a list of which the model can read nothing; all answers would be equal.
+
+        Args:
+            actions: see `classify`.
+            method: see `unreadable`.
 
         Returns:
             The names that it cannot read.
@@ -286,7 +333,7 @@ class Model:
             UsageError: it cannot read any.
         """
         classes = ClassSpace.of(actions)
-        unread = self.unreadable(classes)
+        unread = self.unreadable(classes, method=method)
         if len(unread) == len(classes):
             raise UsageError(
                 f"{self.name} cannot read {_some(unread)}: its vocabulary does not have this script; name the actions "
@@ -294,9 +341,9 @@ class Model:
             )
         return unread
 
-    def _readable(self, actions: Actions) -> ClassSpace:
+    def _readable(self, actions: Actions, method: Answerer) -> ClassSpace:
         classes = ClassSpace.of(actions)
-        if unread := self.require_readable(classes):
+        if unread := self.require_readable(classes, method=method):
             warnings.warn(
                 f"{self.name} cannot read {_some(unread)}: its vocabulary does not have this script, and what it says "
                 "about these actions means nothing",
@@ -308,6 +355,7 @@ class Model:
     def _encode(
         self,
         videos: Iterable[AskableT],
+        encoder: VideoHalf,
         dense: bool,
         fps: Rate | None,
         decoders: int,
@@ -319,10 +367,10 @@ class Model:
         listed, alone = several(videos, least=0)
         if alone:
             raise UsageError(f"expected several videos, got {kind_of(videos)}; put it in a list")
-        sources = as_sources(listed, self.encoder, dense=dense, fps=fps)
+        sources = as_sources(listed, encoder, dense=dense, fps=fps)
         encoded = encode_all(
             sources,
-            self.encoder,
+            encoder,
             dense=dense,
             decoders=decoders,
             approximate=approximate,
@@ -331,43 +379,16 @@ class Model:
         )
         return listed, encoded
 
-    def _ranked(self, found: Encoded, track: Track, classes: ClassSpace, top: int | None) -> Classification | Exception:
-        try:
-            scores = Similarity(self.encoder).score([track], classes)[0]
-            logits = self.encoder.logit_scale * (scores - scores.max()).astype(np.float64)
-            probabilities = np.exp(logits) / np.exp(logits).sum()
-            order = np.argsort(-scores, kind="stable")[:top]
-            ranked = tuple(ActionScore(classes.names[i], float(scores[i]), float(probabilities[i])) for i in order)
-            return Classification(found.name, found.duration_s, self.name, ranked, found.time_error_s, found.num_frames)
-        except Exception as error:  # an encoder of the user's own may give vectors that cannot be compared
-            return error
-
-    def _located(
-        self, found: Encoded, track: Track, classes: ClassSpace, localizer: Localizer, *, own: bool
-    ) -> Location | Exception:
-        try:
-            segments = localizer.locate(track, classes)
-            if not own and not len(segments.distinct()):
-                segments = Segments()  # what has no score fills a ranking; alone it would be taken for an answer
-            return Location(found.name, found.duration_s, self.name, segments, found.time_error_s, found.num_frames)
-        except Exception as error:  # a method of the user's own may fail on one video; the others go on
-            return error
-
     def remarks(self) -> list[str]:
         """What a user should know about how the answers are computed, such as int8's agreement with float32."""
         return self.encoder.remarks()
 
-    def _localizer(self, method: Method | Localizer) -> Localizer:
-        if not isinstance(method, str):
-            return method
-        known: dict[str, Localizer] = {
-            "contrast": Contrast(self.encoder),
-            "whole": WholeVideo(self.encoder),
-            "uniform": UniformWindows(self.encoder),
-        }
-        if method not in known:
-            raise UsageError(f"no method {method!r}; there are {', '.join(known)}")
-        return known[method]
+    def _answerer(self, method: MethodLike, task: Task) -> Answerer:
+        if isinstance(method, str):
+            method = self.method(method)
+        elif not isinstance(method, Answerer):
+            method = Answerer(type(method).__name__, method, own=True)
+        return method.answering(task)
 
 
 def _raised(answer: Any) -> Any:
@@ -375,10 +396,6 @@ def _raised(answer: Any) -> Any:
     if isinstance(answer, Exception):
         raise answer
     return answer
-
-
-def _failure(found: Encoded) -> Exception:
-    return found.error or VideoError(found.name, "it was not encoded")
 
 
 def _some(names: Sequence[str]) -> str:
@@ -422,7 +439,7 @@ def load(
         raise UsageError(f"threads must not be negative, got {threads}; 0 takes every core")
     workers = Workers(limits)
     encoder = build(
-        os.fspath(model),
+        no_method(os.fspath(model)),
         engine=engine,
         precision=precision,
         device=device,
@@ -430,4 +447,4 @@ def load(
         random_weights=random_weights,
         progress=progress,
     )
-    return Model(encoder, workers=workers)
+    return Model(encoder, workers=workers, device=device)

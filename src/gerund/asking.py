@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gerund.encoders.base import Encoder, require_same_encoder
+from gerund.encoders.base import VideoHalf, require_same_encoder
 from gerund.errors import UsageError, VideoError
 from gerund.features import FrameProgress, extract_many
 from gerund.types import Clip, Track
@@ -64,7 +64,7 @@ def several(videos: Any, *, least: int = 1) -> tuple[list[Any], bool]:
 
 
 def as_sources(
-    videos: Sequence[Any], encoder: Encoder, *, dense: bool, fps: Rate | None = None
+    videos: Sequence[Any], encoder: VideoHalf, *, dense: bool, fps: Rate | None = None
 ) -> list[FrameSource | Track | VideoError]:
     """What tracks are made of, or are already; nothing is opened. What is named and never read stays as its error.
 
@@ -95,7 +95,7 @@ def as_sources(
 
 def encode_all(
     sources: Sequence[FrameSource | Track | VideoError],
-    encoder: Encoder,
+    encoder: VideoHalf,
     *,
     dense: bool,
     decoders: int = 0,
@@ -139,7 +139,7 @@ def _is_folder(item: object) -> bool:
     return isinstance(item, str | os.PathLike) and os.path.isdir(item)
 
 
-def _require_usable(track: Track, encoder: Encoder, dense: bool) -> None:
+def _require_usable(track: Track, encoder: VideoHalf, dense: bool) -> None:
     """Refuses a track that the question cannot be asked about."""
     require_same_encoder(track, encoder)
     if track.vectors.shape[1] != encoder.dim:
@@ -150,8 +150,8 @@ def _require_usable(track: Track, encoder: Encoder, dense: bool) -> None:
         raise UsageError("the track is empty; there is nothing to ask about")
     if dense and track.dense is False:
         raise UsageError(
-            "locate needs the whole video in time order, and this track has only the few windows that classify looks "
-            "at; encode the video again with model.encode(video, dense=True)"
+            "this question needs the whole video in time order, and the track has only the few windows that classify "
+            "looks at; encode the video again with model.encode(video, dense=True)"
         )
     if not np.isfinite(track.spans_s).all():
         raise UsageError("the track does not say when its video ends; give it finite spans_s")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from gerund.answers import Classification
 from gerund.printing import printable
-from gerund.types import NOTHING_FOUND, Segments
+from gerund.types import NOTHING_FOUND, Segments, share_of
 
 _BAR_CELLS = 20
 _FEWEST_BAR_CELLS = 8
@@ -98,12 +98,15 @@ class Surface:
 
 
 def classification_table(answer: Classification) -> Text:
-    """A heading with the file and one line per action: bar, probability, name, score.
+    """A heading with the file and one line per action: name, bar, probability, score.
 
-    In a narrow terminal the bars grow short, then the scores are left out, then long names are shortened.
+    In a narrow terminal the bars grow short, then the scores are left out, then long names are shortened. Where the
+    method says no probabilities there are ranks, names and scores alone.
     """
     surface = Surface.here()
-    text = heading(answer.video, answer.duration_s)
+    text = heading(answer.video, answer.duration_s, answer.method)
+    if any(item.probability is None for item in answer.actions):
+        return text.append_text(_ranks(answer, surface))
     longest = max(cell_len(surface.written(item.action)) for item in answer.actions)
     room = surface.columns - len("  10  name    100.0%") + len("name")
     score = "  score +0.000"
@@ -115,20 +118,34 @@ def classification_table(answer: Classification) -> Text:
         text.append(f"\n  {rank:>2}  ")
         text.append(names[item.action], style="bold" if rank == 1 else "")
         text.append("  ")
-        text.append(_bar(item.probability, bar, surface.marks), style="cyan" if rank == 1 else "bright_black")
-        text.append(f"  {item.probability:6.1%}")
+        share = item.probability or 0.0
+        text.append(_bar(share, bar, surface.marks), style="cyan" if rank == 1 else "bright_black")
+        text.append(f"  {share:6.1%}")
         if with_score:
             text.append(f"  score {item.score:+.3f}", style="bright_black")
     return text
 
 
-def timeline(video: str, duration_s: float, segments: Segments, *, top: int) -> Text:
+def _ranks(answer: Classification, surface: Surface) -> Text:
+    """A line per action: rank, name, score."""
+    text = Text()
+    scores = [f"{item.score:+.3f}" for item in answer.actions]
+    room = surface.columns - len("  10    score ") - max(map(len, scores))
+    names = surface.column((item.action for item in answer.actions), room)
+    for rank, (item, score) in enumerate(zip(answer.actions, scores, strict=True), 1):
+        text.append(f"\n  {rank:>2}  ")
+        text.append(names[item.action], style="bold" if rank == 1 else "")
+        text.append(f"  score {score}", style="bright_black")
+    return text
+
+
+def timeline(video: str, duration_s: float, segments: Segments, *, top: int, method: str = "") -> Text:
     """A heading, a lane per action drawn over the length of the video, and the best segments as a list.
 
     In a narrow terminal the lanes grow short, then the scores are left out, then long names are shortened.
     """
     surface = Surface.here()
-    text = heading(video, duration_s)
+    text = heading(video, duration_s, method)
     shown = segments.distinct().top(top)
     if not len(shown):
         return text.append(f"\n  {NOTHING_FOUND}", style="yellow")
@@ -143,7 +160,7 @@ def timeline(video: str, duration_s: float, segments: Segments, *, top: int) -> 
         confidence = next(item.confidence for item in shown if item.action == action)
         text.append(f"\n  {names[action]}  {marks.left}")
         text.append(_lane(spans, duration_s, cells, marks), style=_COLOURS[place % len(_COLOURS)])
-        text.append(f"{marks.right} {confidence:4.0%}")
+        text.append(f"{marks.right} {share_of(confidence):>4}".rstrip())
     end = clock(duration_s)
     text.append(f"\n  {' ' * width}   0:00{end.rjust(cells - 4)}", style="bright_black")
     scores = [f"  score {item.score:.2f}" for item in shown]
@@ -155,12 +172,14 @@ def timeline(video: str, duration_s: float, segments: Segments, *, top: int) -> 
     return text
 
 
-def heading(video: str, duration_s: float) -> Text:
-    """The file's name and length."""
+def heading(video: str, duration_s: float, method: str = "") -> Text:
+    """The file's name and length, and which method answered."""
     surface = Surface.here()
     length = f"  {math.floor(duration_s * 10) / 10} s"
+    room = surface.columns - _FEWEST_NAME_CELLS - len(length) - 2
+    length += f"  {surface.shorten(surface.written(method), max(_FEWEST_NAME_CELLS, room))}" if method else ""
     name = surface.written(video)
-    most = surface.columns - len(length)
+    most = surface.columns - cell_len(length)
     if cell_len(name) > most:  # the end of a path tells most
         dots = surface.marks.dots
         name = dots + set_cell_size(name[::-1], max(_FEWEST_NAME_CELLS, most - len(dots)))[::-1]

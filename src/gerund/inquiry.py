@@ -10,10 +10,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from gerund.answering import Answerer, Wanted, choose_card
 from gerund.answers import Classification, Location
 from gerund.api import Model
 from gerund.batch import Batch, Outcome, closable
 from gerund.errors import GerundError, OutputError, UnreadableWarning, UsageError, VideoError, reason_of
+from gerund.methods import Sliding
+from gerund.methods.catalog import descriptions_for, takes
 from gerund.page import Embed
 from gerund.record import SCHEMA, Line, Record, encode, settings_id
 from gerund.sinks import CSV, PAGE, VTT, AnswerKind, Lines, Order, OutputFormat, Screen, Sink, is_answer
@@ -100,11 +103,13 @@ class Inquiry:
 
     Attributes:
         classes: the actions, once `load` has read them.
-        model: what answers, once it is loaded.
+        model: what sees the videos, once it is loaded.
+        method: what answers, once the model is loaded.
     """
 
     classes: ClassSpace
     model: Model
+    method: Answerer
 
     def __init__(self, run: Batch, outputs: Outputs, kind: AnswerKind) -> None:
         self._run = run
@@ -116,29 +121,51 @@ class Inquiry:
         self._unread: list[str] = []
         self._contents: dict[Path, str | None] = {}
 
-    def load(self, model: str, actions: str, *, texts: str = "", **settings: Any) -> None:
+    def load(self, model: str, actions: str, wanted: Wanted, *, texts: str = "", **settings: Any) -> None:
         """Checks all that can be wrong with a command, cheapest first, and loads the model; nothing is written yet.
 
+        Args:
+            model: the name of a model.
+            actions: as they were typed.
+            wanted: the method.
+            texts: what stands for each action.
+            settings: of the model.
+
         Raises:
-            UsageError: the actions, an output or a setting cannot be right.
+            UsageError: the actions, the method, an output or a setting cannot be right.
         """
-        from gerund.api import load
+        from gerund.api import DEFAULT_MODEL, load
 
         self.classes = ClassSpace.parse(actions)
-        if texts:
+        card = choose_card(wanted.method, wanted.trained)
+        parts: dict[str, Any] = dict(wanted.tables())
+        if texts and takes(card, "descriptions"):
+            parts["descriptions"] = descriptions_for(card, texts)
+        elif texts:
             from gerund.text.descriptions import choose_texts
 
             self.classes = choose_texts(self.classes, texts)
         files = (Path(spec) for spec in (actions, texts) if spec and len(spec) < _LONGEST_PATH)
-        self._outputs.check(self._kind, [*self._run.videos, *files])
+        self._outputs.check(self._kind, [*self._run.videos, *wanted.files, *files])
         for of, target in self._outputs.formats(self._kind):
             if of.check:
                 of.check(self._order(target, model))
         if self._outputs.record:
             self._record = Record(self._outputs.record, overwrite=self._outputs.overwrite, is_answer=is_answer)
             self._run.stack.callback(self._record.release)
-        self.model = load(model, progress=self._run.watcher.download, **settings)
-        self._unread = self.model.require_readable(self.classes)
+        settings["progress"] = self._run.watcher.download
+        self.model = load(card.encoder if card.encoder and model == DEFAULT_MODEL else model, **settings)
+        if wanted.text_model:
+            parts["texts"] = load(wanted.text_model, **settings).encoder
+        made = self.model.method(
+            wanted.method,
+            trained=wanted.trained,
+            objects=wanted.objects,
+            objects_vocabulary=wanted.vocabulary,
+            **{**wanted.settings, **parts},
+        )
+        self.method = made.answering("recognition" if self._kind == "actions" else "localization")
+        self._unread = self.model.require_readable(self.classes, method=self.method)
         warnings.simplefilter("ignore", UnreadableWarning)  # said as a note, once
         if not self._run.quiet:
             self._note_the_model()
@@ -164,8 +191,9 @@ class Inquiry:
             model=self.model.name,
             encoder=encoder.fingerprint,
             actions=self.classes.names,
-            texts=encoder.texts_of(self.classes),
+            texts=self.method.texts_of(self.classes, encoder),
             approximate=approximate,
+            **self.method.identity,
             **settings,
         )
         known = {path for path in self._run.videos if self._find(path)}
@@ -214,7 +242,9 @@ class Inquiry:
             self._run.at_end(self._closing(sink))
 
     def _order(self, target: str, model: str) -> Order:
-        return Order(target, self._kind, self._run.videos, model, self._note, self._outputs.embed)
+        method = getattr(self, "method", None)
+        name = method.name if method else ""
+        return Order(target, self._kind, self._run.videos, model, name, self._note, self._outputs.embed)
 
     def _closing(self, sink: Sink) -> Callable[[bool], Iterable[str]]:
         return lambda stopped: sink.close(spare_earlier=stopped and self._record is None)
@@ -251,7 +281,8 @@ class Inquiry:
         return {"schema": SCHEMA, "settings": self._settings, "content": content, "video": video}
 
     def _fail(self, video: str, reason: str) -> None:
-        empty: Line = {"duration_s": None, "model": self.model.name, self._kind: [], "error": reason, "note": None}
+        who = {"model": self.model.name, "method": self.method.name}
+        empty: Line = {"duration_s": None, **who, self._kind: [], "error": reason, "note": None}
         self._take(Path(video), self._head(video) | empty)
 
     def _take(self, path: Path, line: Line) -> None:
@@ -275,7 +306,10 @@ class Inquiry:
     def _note_the_model(self) -> None:
         """Says what a person should know before reading the answers."""
         say, classes = self._run.say, self.classes
-        if len(classes) == 1:
+        says_shares = bool(self.method.logit_scale) or not hasattr(self.method.method, "score")
+        if not says_shares or (isinstance(self.method.method, Sliding) and not self.method.logit_scale):
+            say(f"note: {self.method.name} says how its scores rank and not how probable they are")
+        elif len(classes) == 1:
             share = "probability" if self._kind == "actions" else "confidence"
             say(f"note: with one action its {share} is 100 % whatever is shown; name others to choose from")
         if classes.as_given:
@@ -285,7 +319,7 @@ class Inquiry:
         if self._unread:
             named = ", ".join(self._unread[:_UNFAMILIAR_SHOWN])
             say(f"note: {self.model.name} cannot read {len(self._unread)} of the names (script not known): {named}")
-        strange = self.model.unfamiliar(classes)
+        strange = self.model.unfamiliar(classes, method=self.method)
         if strange:
             names = ", ".join(strange[:_UNFAMILIAR_SHOWN])
             more = f" and {len(strange) - _UNFAMILIAR_SHOWN} more" if len(strange) > _UNFAMILIAR_SHOWN else ""

@@ -73,13 +73,16 @@ class Made:
         return f"{size}; {held} embedded{linked}"
 
 
-def write_page(target: Path, model: str, results: Sequence[Located], *, embed: Embed = "auto") -> Made:
+def write_page(
+    target: Path, model: str, results: Sequence[Located], *, method: str = "contrast", embed: Embed = "auto"
+) -> Made:
     """Writes the page; a video that browsers cannot play, or a large one, is embedded as a small H.264 preview.
 
     Args:
         target: the file; ``-`` is standard output.
         model: the model's name.
         results: what was found, in the order of the page.
+        method: the method's name.
         embed: which videos the page holds. With ``"auto"`` those after the first that does not fit are linked.
 
     Raises:
@@ -102,7 +105,9 @@ def write_page(target: Path, model: str, results: Sequence[Located], *, embed: E
                     total += len(source or "")
             entries.append(_entry(result, source, target.absolute().parent))
     # "<" is escaped so that no label or file name can end the script element that holds the data
-    data = json.dumps({"model": model, "videos": entries}, allow_nan=False).replace("<", "\\u003c")
+    data = json.dumps({"model": model, "method": printable(method), "videos": entries}, allow_nan=False).replace(
+        "<", "\\u003c"
+    )
     template = files("gerund").joinpath("page.html").read_text(encoding="utf-8")
     text = template.replace("__DATA__", data)
     write_text(target, text)

@@ -177,14 +177,15 @@ def kind_of(value: object) -> str:
 class Segment:
     """One found action: half-open ``[start_s, end_s)`` in seconds.
 
-    `score` ranks segments and is unbounded; `confidence` in [0, 1] is the probability of the action in this video.
+    `score` ranks segments and is unbounded; `confidence` in [0, 1] is the probability of the action in this video, None
+    where the method says none.
     """
 
     start_s: float
     end_s: float
     action: str
     score: float
-    confidence: float
+    confidence: float | None
 
 
 class Segments:
@@ -206,7 +207,8 @@ class Segments:
     def __init__(self, items: Iterable[Segment] = ()) -> None:
         self._items = tuple(sorted(items, key=lambda item: -item.score))
         for item in self._items:
-            if not np.isfinite([item.start_s, item.end_s, item.score, item.confidence]).all():
+            sure = 0.0 if item.confidence is None else item.confidence
+            if not np.isfinite([item.start_s, item.end_s, item.score, sure]).all():
                 raise UsageError(f"a segment needs finite numbers, got {item}")
             if item.end_s < item.start_s:
                 raise UsageError(f"a segment must not end before it starts, got {item}")
@@ -237,7 +239,9 @@ class Segments:
         """A table for notebooks."""
         if not self._items:
             return "<p>none of the actions stands out</p>"
-        rows = [[f"{s.start_s:.2f}", f"{s.end_s:.2f}", s.action, f"{s.score:.3f}", f"{s.confidence:.0%}"] for s in self]
+        rows = [
+            [f"{s.start_s:.2f}", f"{s.end_s:.2f}", s.action, f"{s.score:.3f}", share_of(s.confidence)] for s in self
+        ]
         return html_table(["start_s", "end_s", "action", "score", "confidence"], rows)
 
     def top(self, count: int) -> Segments:
@@ -274,7 +278,7 @@ class Segments:
                 "end_s": round(item.end_s, 3),
                 "action": item.action,
                 "score": round(item.score, 6),
-                "confidence": round(item.confidence, 6),
+                "confidence": None if item.confidence is None else round(item.confidence, 6),
             }
             for item in self._items
         ]
@@ -282,7 +286,7 @@ class Segments:
     def to_rows(self, video: str) -> list[list[str]]:
         """The cells of a table ``video,start_s,end_s,action,score,confidence``; of no segment, a row of empty cells."""
         rows = [
-            [video, f"{i.start_s:.3f}", f"{i.end_s:.3f}", i.action, f"{i.score:.6f}", f"{i.confidence:.6f}"]
+            [video, f"{i.start_s:.3f}", f"{i.end_s:.3f}", i.action, f"{i.score:.6f}", number_of(i.confidence)]
             for i in self._items
         ]
         return rows or [[video, "", "", "", "", ""]]
@@ -297,15 +301,31 @@ class Segments:
         return csv_text([*head, *self.to_rows(video)])
 
     def to_vtt(self) -> str:
-        """WebVTT subtitles in order of time: every segment is a cue with the action and its confidence.
+        """WebVTT subtitles in order of time: every segment is a cue with the action and its confidence, if it has one.
 
         Without any segment the file is valid, shows nothing, and says so in a note.
         """
         cues = [
-            f"{vtt_time(item.start_s)} --> {vtt_time(item.end_s)}\n{_vtt_escape(item.action)} ({item.confidence:.0%})"
+            f"{vtt_time(item.start_s)} --> {vtt_time(item.end_s)}\n{_vtt_escape(item.action)}"
+            + (f" ({share_of(item.confidence)})" if item.confidence is not None else "")
             for item in self.by_time()
         ]
         return "\n\n".join(["WEBVTT", *(cues or [f"NOTE {NOTHING_FOUND}"])]) + "\n"
+
+
+def share_of(probability: float | None, digits: int = 0) -> str:
+    """A probability for people, empty where there is none.
+
+    Example:
+        >>> share_of(0.981), share_of(0.981, 1), share_of(None)
+        ('98%', '98.1%', '')
+    """
+    return "" if probability is None else f"{probability:.{digits}%}"
+
+
+def number_of(probability: float | None) -> str:
+    """A probability for a table in a file, empty where there is none."""
+    return "" if probability is None else f"{probability:.6f}"
 
 
 def html_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

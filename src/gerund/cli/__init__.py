@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from gerund.cli import benchmarks, descriptions, evaluation, features, models, objects, reports, scoring, videos
+from gerund.cli import (
+    benchmarks,
+    descriptions,
+    evaluation,
+    features,
+    methods,
+    models,
+    objects,
+    reports,
+    scoring,
+    videos,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -20,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (videos, models, features, objects, evaluation, reports, benchmarks, scoring, descriptions):
+for room in (videos, models, methods, features, objects, evaluation, reports, benchmarks, scoring, descriptions):
     app.add_typer(room.app)
 
 

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gerund.batch import errors_to_exit
-from gerund.cli.options import DEFAULT_MODEL, DecodeThreads, Device, EngineName, PrecisionName, Texts, Threads
+from gerund.cli.options import (
+    DEFAULT_MODEL,
+    DecodeThreads,
+    Device,
+    EngineName,
+    ObjectsVocabulary,
+    PrecisionName,
+    Texts,
+    Threads,
+    pairs,
+)
 from gerund.cli.reports import HtmlFile, MarkdownFile, answers_of, show, tell_new
 from gerund.errors import UsageError
 from gerund.printing import echo, printable
@@ -50,10 +60,6 @@ Vectors = Annotated[
     typer.Option(metavar="PART=FILE[@NAMES]", help="A table of class vectors for the method's texts or rows."),
 ]
 Objects = Annotated[str, typer.Option(metavar="FILE", help="The objects in each video ('gerund objects').")]
-ObjectsVocabulary = Annotated[
-    str,
-    typer.Option(metavar="NAME|FILE", help="What the numbers of --objects stand for, where that file does not say."),
-]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE[,VALUE]", help="A setting; of several the best on held-out classes."),
@@ -131,7 +137,7 @@ def evaluate(
             data=_absolute(data),
             model=model,
             texts=texts,
-            vectors=_pairs(vectors or [], "--vectors"),
+            vectors=pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
             objects_vocabulary=_vocabulary(objects_vocabulary),
             settings=parse_settings(set_ or []),
@@ -262,7 +268,7 @@ def train(
             data=_absolute(data),
             model=model,
             texts=texts,
-            vectors=_pairs(vectors or [], "--vectors"),
+            vectors=pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
             objects_vocabulary=_vocabulary(objects_vocabulary),
             settings=parse_settings(set_ or []),
@@ -402,13 +408,3 @@ def _method(given: str) -> str:
 
 def _names(given: str) -> list[str]:
     return [name.strip() for name in given.split(",") if name.strip()]
-
-
-def _pairs(given: list[str], option: str) -> dict[str, str]:
-    found = {}
-    for item in given:
-        name, equals, value = item.partition("=")
-        if not equals or not value:
-            raise UsageError(f"{option} {item}: expected PART=FILE, such as texts=glove.npy@names.txt")
-        found[name] = value
-    return found

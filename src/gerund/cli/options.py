@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from gerund.errors import UsageError
 
 DEFAULT_MODEL = "i3d-minilm"
 
@@ -29,6 +32,24 @@ Texts = Annotated[
 ]
 ModelName = Annotated[
     str, typer.Option("--model", metavar="NAME", help="A name from 'gerund models', a hub name, or a folder.")
+]
+Trained = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="A method that 'gerund train' wrote, for the model that it names.")
+]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method.")]
+Vectors = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PART=FILE[@NAMES]", help="A table of class vectors for the method's texts or rows."),
+]
+ObjectsFile = Annotated[
+    Path | None, typer.Option("--objects", metavar="FILE", help="The objects in each video ('gerund objects').")
+]
+ObjectsVocabulary = Annotated[
+    str,
+    typer.Option(metavar="NAME|FILE", help="What the numbers of --objects stand for, where that file does not say."),
+]
+TextModel = Annotated[
+    str, typer.Option(metavar="NAME", help="The model whose texts stand for the actions; by default --model's.")
 ]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute; auto is cuda where PyTorch finds it.")
@@ -74,3 +95,18 @@ To = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Begin the file of --json anew, whatever it holds; ask about every video.")
 ]
+
+
+def pairs(given: list[str], option: str) -> dict[str, str]:
+    """What was typed as ``PART=FILE``, by part.
+
+    Raises:
+        UsageError: one has another form.
+    """
+    found = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or not value:
+            raise UsageError(f"{option} {item}: expected PART=FILE, such as texts=glove.npy@names.txt")
+        found[name] = value
+    return found

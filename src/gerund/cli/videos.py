@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,17 +19,27 @@ from gerund.cli.options import (
     EngineName,
     JsonFile,
     ModelName,
+    ObjectsFile,
+    ObjectsVocabulary,
     Overwrite,
     Paths,
     PrecisionName,
     Quiet,
+    Settings,
+    TextModel,
     Texts,
     Threads,
     To,
+    Trained,
+    Vectors,
+    pairs,
 )
 from gerund.cli.rates import PicturesFps, at_rate, rate_of_pictures
 from gerund.errors import UsageError
 from gerund.printing import echo
+
+if TYPE_CHECKING:
+    from gerund.answering import Wanted
 
 app = typer.Typer()
 
@@ -41,12 +51,15 @@ def classify(
     model: ModelName = DEFAULT_MODEL,
     texts: Texts = "",
     method: Annotated[
-        Literal["conse", "eszsl", "gcn", "devise"] | None,
-        typer.Option(
-            help="Another way from I3D to your actions than the default model's own: plain ConSE, or classifier rows "
-            "learned by one of the others (gcn and devise need PyTorch once)."
-        ),
-    ] = None,
+        str,
+        typer.Option(metavar="NAME|file.py:Class", help="See 'gerund methods'; without it similarity, or --trained's."),
+    ] = "",
+    trained: Trained = None,
+    set_: Settings = None,
+    vectors: Vectors = None,
+    objects: ObjectsFile = None,
+    objects_vocabulary: ObjectsVocabulary = "",
+    text_model: TextModel = "",
     top: Annotated[int, typer.Option(min=1, help="How many actions to show and write.")] = 5,
     json: JsonFile = None,
     csv: CsvFile = None,
@@ -71,8 +84,9 @@ def classify(
         rate = rate_of_pictures(run, fps)
         inquiry = Inquiry(run, Outputs(json, csv, overwrite=overwrite, to=to or ()), "actions")
         inquiry.load(
-            _model_for(model, method),
+            model,
             actions,
+            _wanted("similarity", method, trained, set_, vectors, objects, objects_vocabulary, text_model),
             texts=texts,
             device=device,
             threads=threads,
@@ -83,6 +97,7 @@ def classify(
             lambda files: inquiry.model.classify_many(
                 at_rate(files, rate),
                 inquiry.classes,
+                method=inquiry.method,
                 top=top,
                 decoders=decode_threads,
                 approximate=approximate_frames,
@@ -102,9 +117,15 @@ def locate(
     model: ModelName = DEFAULT_MODEL,
     texts: Texts = "",
     method: Annotated[
-        Literal["contrast", "whole", "uniform"],
-        typer.Option(help="contrast, or one of two baselines: the whole video, uniform windows."),
-    ] = "contrast",
+        str,
+        typer.Option(metavar="NAME|file.py:Class", help="See 'gerund methods'; without it contrast, or --trained's."),
+    ] = "",
+    trained: Trained = None,
+    set_: Settings = None,
+    vectors: Vectors = None,
+    objects: ObjectsFile = None,
+    objects_vocabulary: ObjectsVocabulary = "",
+    text_model: TextModel = "",
     top: Annotated[int, typer.Option(min=1, help="How many segments to show; JSON and CSV get all.")] = 10,
     json: JsonFile = None,
     csv: CsvFile = None,
@@ -143,19 +164,27 @@ def locate(
     with batch(paths, quiet=quiet) as run:
         rate = rate_of_pictures(run, fps)
         inquiry = Inquiry(run, Outputs(json, csv, vtt, html, embed, overwrite, to or ()), "segments")
-        inquiry.load(model, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision)
+        inquiry.load(
+            model,
+            actions,
+            _wanted("contrast", method, trained, set_, vectors, objects, objects_vocabulary, text_model),
+            texts=texts,
+            device=device,
+            threads=threads,
+            engine=engine,
+            precision=precision,
+        )
         inquiry.answer(
             lambda files: inquiry.model.locate_many(
                 at_rate(files, rate),
                 inquiry.classes,
-                method=method,
+                method=inquiry.method,
                 decoders=decode_threads,
                 approximate=approximate_frames,
                 progress=run.watcher.frames,
             ),
             top=top,
             approximate=approximate_frames,
-            method=method,
             **({"fps": rate} if rate else {}),
         )
 
@@ -187,7 +216,7 @@ def demo(
             echo("What is done (among the 400 actions of Kinetics):\n")
             show(classification_table(replace(answer, video=name)))
             echo("\nWhen it is done:\n")
-            show(timeline(name, answer.duration_s, found, top=6))
+            show(timeline(name, answer.duration_s, found, top=6, method="contrast"))
             if answer.note:
                 echo(f"\nnote: {answer.note}")
             echo(
@@ -197,13 +226,33 @@ def demo(
             )
 
 
-def _model_for(model: str, method: str | None) -> str:
-    """The model that goes from I3D to actions by `method`; without one, `model` itself."""
-    if method is None:
-        return model
-    if model != DEFAULT_MODEL:
-        raise UsageError(
-            f"--method {method} is for the default model alone; {model} knows one way from videos to actions, so leave "
-            "out --method, or --model"
-        )
-    return "i3d-minilm-plain" if method == "conse" else f"i3d-{method}"
+def _wanted(
+    default: str,
+    method: str,
+    trained: Path | None,
+    settings: list[str] | None,
+    vectors: list[str] | None,
+    objects: Path | None,
+    vocabulary: str,
+    text_model: str,
+) -> Wanted:
+    """The method that was typed, or the command's own.
+
+    Raises:
+        UsageError: a setting has several values, or something is not of the form NAME=VALUE.
+    """
+    from gerund.answering import Wanted
+    from gerund.bench.runs.request import parse_settings
+
+    given = parse_settings(settings or [])
+    if several := [name for name, values in given.items() if len(values) > 1]:
+        raise UsageError(f"--set {several[0]}: there is nothing to choose by here; give one value")
+    return Wanted(
+        method or ("" if trained else default),
+        trained,
+        {name: values[0] for name, values in given.items()},
+        pairs(vectors or [], "--vectors"),
+        objects,
+        vocabulary,
+        text_model,
+    )

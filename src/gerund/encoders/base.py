@@ -221,7 +221,7 @@ def is_random(fingerprint: str) -> bool:
     return fingerprint.startswith(RANDOM)
 
 
-def require_same_encoder(track: Track, encoder: Encoder) -> None:
+def require_same_encoder(track: Track, encoder: VideoHalf) -> None:
     """Refuses a track that another encoder, or the same one with other settings, has made.
 
     Raises:

@@ -19,6 +19,11 @@ from gerund.video.sampling import consecutive_clips
 from gerund.video.transforms import Preparation
 
 _PAIR = re.compile(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})")
+_KEY = re.compile(
+    r"(own|few)|stride(\d+)(-mean)?|rate([\d.e+-]+)|frames(\d+)|clips({pair})|views({pair})".format(
+        pair=r"[1-9]\d{0,5}x[1-9]\d{0,5}"
+    )
+)
 _VIEW = Strided()
 _ASKED_FRAMES = 64
 
@@ -90,6 +95,25 @@ class Sampling:
         if self.views:
             return "views{}x{}".format(*self.views)
         return "few" if self.few else "own"
+
+    @classmethod
+    def from_key(cls, key: str) -> Sampling | None:
+        """The sampling that has this key; None where none has, as of features that others made.
+
+        Example:
+            >>> Sampling.from_key("clips25x16").clips, Sampling.from_key("imported-arrays")
+            ((25, 16), None)
+        """
+        found = _KEY.fullmatch(key)
+        if not found:
+            return None
+        named, stride, mean, rate, frames, clips, views = found.groups()
+        pairs = [parse_pair(pair, key) if pair else None for pair in (clips, views)]
+        try:
+            made = cls(int(stride or 0), bool(mean), float(rate or 0), int(frames or 0), named == "few", *pairs)
+        except (ValueError, OverflowError):
+            return None
+        return made if made.key == key else None
 
     @property
     def words(self) -> str:

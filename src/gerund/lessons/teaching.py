@@ -25,7 +25,8 @@ from gerund.features.store import name_videos
 from gerund.lessons.gathering import cached_store, gather
 from gerund.lessons.labels import Labels, labels_of_folders, labels_of_table
 from gerund.lessons.matching import Known, Matched, Shown, match
-from gerund.methods.catalog import MethodCard, find_method, takes
+from gerund.methods.card import MethodCard
+from gerund.methods.catalog import find_method, takes
 from gerund.methods.failures import errors_while
 from gerund.methods.training import saved
 from gerund.methods.training.lesson import Lesson, write_lesson

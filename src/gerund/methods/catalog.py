@@ -1,116 +1,46 @@
-"""The methods by name, and a method in a file of the user's."""
+"""The methods by name, found by walking the rooms they live in, and a method in a file of the user's."""
 
 from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
-from importlib import import_module
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from gerund.errors import UsageError
+from gerund.discovery import modules_of
+from gerund.errors import GerundError, UsageError
+from gerund.methods import localizers, recognizers
+from gerund.methods.card import MethodCard
 from gerund.methods.own import names_file, run_file
 from gerund.methods.training.learner import NOT_SETTINGS
+from gerund.text.descriptions import Descriptions
+from gerund.text.descriptions.readers import read_descriptions
 
 _TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
-@dataclass(frozen=True)
-class MethodCard:
-    """One method: what it is called, where it is, what it needs.
+@cache
+def methods() -> tuple[MethodCard, ...]:
+    """The cards of all methods of gerund's own: recognizers first, in the order of their files.
 
-    Attributes:
-        name: what users type.
-        home: module and class, ``"gerund.methods.recognizers.eszsl:Eszsl"``.
-        what: one line about it.
-        task: ``"recognition"`` or ``"localization"``.
-        settings: those that make this name of a class that has several.
-        paper: arguments of the class's ``paper`` that give this method's published settings.
-        sha256: of the user's file that it is in; ``""`` for gerund's own.
+    Raises:
+        GerundError: two methods have one name.
     """
-
-    name: str
-    home: str
-    what: str
-    task: str = "recognition"
-    settings: tuple[tuple[str, Any], ...] = ()
-    paper: tuple[tuple[str, Any], ...] = ()
-    sha256: str = ""
-
-    def load(self) -> Any:
-        """Its class.
-
-        Raises:
-            UsageError: it needs PyTorch, which is not here; or its file is no longer the one that was found.
-        """
-        return class_of(self.home, self.sha256)
-
-
-METHODS = (
-    MethodCard(
-        "similarity",
-        "gerund.methods.recognizers.similarity:Similarity",
-        "cosine of video and class text; training-free",
-    ),
-    MethodCard("tear", "gerund.methods.recognizers.tear:Tear", "mean of many texts about each class; training-free"),
-    MethodCard(
-        "devise",
-        "gerund.methods.recognizers.bilinear:Bilinear",
-        "one bilinear map, hinge loss over all classes",
-        settings=(("loss", "devise"),),
-    ),
-    MethodCard(
-        "ale",
-        "gerund.methods.recognizers.bilinear:Bilinear",
-        "one bilinear map, rank-weighted hinge loss",
-        settings=(("loss", "ale"),),
-    ),
-    MethodCard(
-        "sje",
-        "gerund.methods.recognizers.bilinear:Bilinear",
-        "one bilinear map, hinge loss of the worst class",
-        settings=(("loss", "sje"),),
-    ),
-    MethodCard("dem", "gerund.methods.recognizers.dem:Dem", "texts mapped to video vectors, nearest one wins"),
-    MethodCard("eszsl", "gerund.methods.recognizers.eszsl:Eszsl", "bilinear map in closed form"),
-    MethodCard("linear", "gerund.methods.recognizers.linear:Linear", "logistic regression, for seen classes alone"),
-    MethodCard(
-        "gcn", "gerund.methods.recognizers.gcn:Gcn", "classifier rows for unseen classes through a graph of names"
-    ),
-    MethodCard(
-        "elaborate",
-        "gerund.methods.recognizers.elaborate.method:Elaborate",
-        "Elaborative Rehearsal on videos and their objects",
-    ),
-    MethodCard(
-        "elaborate-video",
-        "gerund.methods.recognizers.elaborate.method:Elaborate",
-        "its video stream alone (VSE)",
-        settings=(("streams", "video"), ("video_dropout", 0.5)),
-        paper=(("which", "vse"),),
-    ),
-    MethodCard(
-        "elaborate-objects",
-        "gerund.methods.recognizers.elaborate.method:Elaborate",
-        "its object stream alone",
-        settings=(("streams", "objects"),),
-        paper=(("which", "objects"),),
-    ),
-    MethodCard(
-        "contrast", "gerund.methods.localizers.contrast:Contrast", "training-free localizer", task="localization"
-    ),
-    MethodCard(
-        "whole", "gerund.methods.localizers.baselines:WholeVideo", "the whole video as one segment", task="localization"
-    ),
-    MethodCard(
-        "uniform", "gerund.methods.localizers.baselines:UniformWindows", "windows everywhere", task="localization"
-    ),
-)
+    found: dict[str, MethodCard] = {}
+    for room in (recognizers, localizers):
+        for module in modules_of(room):
+            for card in getattr(module, "CARDS", ()):
+                if card.name in found:
+                    raise GerundError(f"{card.home} and {found[card.name].home} are both called {card.name}")
+                found[card.name] = card
+    return tuple(found.values())
 
 
 def find_method(name: str, sha256: str = "") -> MethodCard:
@@ -123,18 +53,31 @@ def find_method(name: str, sha256: str = "") -> MethodCard:
     Raises:
         UsageError: there is no such method, file or class, or it is another file.
     """
-    for card in METHODS:
-        if card.name == name:
-            return card
+    names = {card.name: card for card in methods()}
+    if name in names:
+        return names[name]
     if names_file(name):
         path = Path(name.rpartition(":")[0])
         card = MethodCard(path.stem, name, "from a file", sha256=run_file(path, sha256).sha256)
         return replace(card, task="localization" if hasattr(card.load(), "locate") else "recognition")
-    near = get_close_matches(name, [card.name for card in METHODS], n=1)
+    near = get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise UsageError(
-        f"no method {name!r}{hint or '.'} There are {', '.join(card.name for card in METHODS)}; or give file.py:Class"
-    )
+    raise UsageError(f"no method {name!r}{hint or '.'} There are {', '.join(names)}; or give file.py:Class")
+
+
+def find_entry(home: str, settings: Mapping[str, Any]) -> MethodCard | None:
+    """The card of a method that was made already, of several names of one class the one that says most; else None.
+
+    Args:
+        home: where its class is.
+        settings: what it was made with.
+    """
+    fitting = [
+        card
+        for card in methods()
+        if card.home == home and all(settings.get(name) == value for name, value in card.settings)
+    ]
+    return max(fitting, key=lambda card: len(card.settings), default=None)
 
 
 def make_method(card: MethodCard, parts: dict[str, Any], settings: dict[str, Any], *, paper: bool = False) -> Any:
@@ -192,20 +135,82 @@ def takes(card: MethodCard, setting: str) -> bool:
     return setting in inspect.signature(card.load()).parameters
 
 
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a method's constructor that a person may give.
+
+    Attributes:
+        name: its name.
+        default: its value where nothing is said; ``...`` where it must be given.
+        type: what it may be, as the code says it.
+    """
+
+    name: str
+    default: Any
+    type: str
+
+
+def arguments_of(card: MethodCard) -> list[Argument]:
+    """What a method may be given; what its name fixes, and where it computes, is left out."""
+    made = card.load()
+    fixed = {*NOT_SETTINGS, *dict(card.settings)}
+    factories = {of.name: of.default_factory for of in fields(made)} if is_dataclass(made) else {}
+    try:
+        types = get_type_hints(made if is_dataclass(made) else made.__init__)
+    except (NameError, TypeError):  # a name that only a type checker knows
+        types = {}
+    found = []
+    for name, of in inspect.signature(made).parameters.items():
+        if name not in fixed:
+            factory = factories.get(name, MISSING)
+            default = ... if of.default is inspect.Parameter.empty else of.default if factory is MISSING else factory()
+            found.append(Argument(name, default, _in_words(types.get(name, of.annotation))))
+    return found
+
+
+def _in_words(annotation: Any) -> str:
+    """A type as a person reads it: of a choice its values.
+
+    Example:
+        >>> _in_words(Literal["ce", "l2"]), _in_words(int | None), _in_words(inspect.Parameter.empty)
+        ("'ce' or 'l2'", 'int | None', '')
+    """
+    if get_origin(annotation) is Literal:
+        return " or ".join(map(repr, get_args(annotation)))
+    if annotation is inspect.Parameter.empty:
+        return ""
+    return annotation.__name__ if isinstance(annotation, type) else re.sub(r"\b(\w+\.)+", "", str(annotation))
+
+
+def descriptions_for(card: MethodCard, texts: str) -> Descriptions:
+    """The texts of a file for a method that has texts of its own for every action (`--texts FILE`).
+
+    Raises:
+        UsageError: it is no file of descriptions.
+    """
+    if not Path(texts).is_file():
+        raise UsageError(f"{card.name} has texts of its own; give a description file (--texts FILE), got {texts!r}")
+    return read_descriptions(Path(texts))
+
+
 def describe_method(method: Any) -> dict[str, Any]:
     """Settings, protocol, compat switches and remarks of a method, for reports.
 
     Settings are what it was made with, as far as that is plain data; parts appear by their fingerprint.
     """
-    protocol = "class-transductive" if getattr(method, "class_names_at_fit", False) else "inductive"
-    if getattr(method, "training_free", False):
-        protocol = "training-free"
     return {
         "settings": _settings_of(method),
-        "protocol": protocol,
+        "protocol": protocol_of(method),
         "compat": str(getattr(method, "compat", "") or ""),
         "remarks": [str(remark) for remark in method.remarks()] if hasattr(method, "remarks") else [],
     }
+
+
+def protocol_of(method: Any) -> str:
+    """What a method, or its class, knows when it answers: nothing learned, seen classes, or also unseen names."""
+    if getattr(method, "training_free", False):
+        return "training-free"
+    return "class-transductive" if getattr(method, "class_names_at_fit", False) else "inductive"
 
 
 def _settings_of(method: Any) -> dict[str, Any]:
@@ -235,28 +240,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return str(value)
     return str(value) if isinstance(value, Path) else str(getattr(value, "fingerprint", type(value).__name__))
-
-
-def class_of(home: str, sha256: str = "") -> Any:
-    """The class at ``module:Class`` or ``file.py:Class``; a file is run once.
-
-    Args:
-        home: as a card or a person says it, never as a file's content does.
-        sha256: what the file must have; ``""`` for any.
-
-    Raises:
-        UsageError: it is not there, or needs PyTorch, which is not here.
-    """
-    module, _, name = home.rpartition(":")
-    if names_file(home):
-        loaded: Any = run_file(Path(module), sha256).module
-    else:
-        try:
-            loaded = import_module(module)
-        except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
-            raise UsageError("this method learns with PyTorch; install it with: pip install 'gerund[torch]'") from error
-    if not hasattr(loaded, name):
-        raise UsageError(f"{module} has no class {name!r}")
-    return getattr(loaded, name)

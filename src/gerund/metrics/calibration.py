@@ -15,6 +15,17 @@ _LEAST_STEP = 1e-9
 """Of the power of ten of a factor."""
 
 
+def softmax(logits: FloatArray64) -> FloatArray64:
+    """Logits ``[..., C]`` to probabilities that sum to 1 along the last axis.
+
+    Example:
+        >>> softmax(np.log([[1.0, 3.0]])).round(6).tolist()
+        [[0.25, 0.75]]
+    """
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float64)
+
+
 def expected_calibration_error(probabilities: npt.ArrayLike, labels: npt.ArrayLike, *, bins: int = 15) -> float:
     """Mean distance between how sure the answers are and how often they are right, 0..1.
 

@@ -54,6 +54,7 @@ class Order:
         kind: what the answers are lists of.
         videos: all of the command.
         model: the model's name.
+        method: the method's name; ``""`` while the model is not loaded yet.
         note: told of videos that a part of the output could not be made for, with the reason.
         embed: which videos a page holds.
     """
@@ -62,6 +63,7 @@ class Order:
     kind: AnswerKind
     videos: Sequence[Path]
     model: str
+    method: str
     note: Callable[[str, str], None]
     embed: Embed = "auto"
 
@@ -103,14 +105,15 @@ def is_answer(line: Answer) -> bool:
     """True for an answer that can be shown again; False for a failure, and for a line that was spoilt by hand.
 
     Example:
-        >>> line = {"duration_s": 2.0, "model": "i3d-minilm", "segments": [], "error": None, "note": None}
+        >>> line = {"duration_s": 2.0, "model": "clip", "method": "contrast", "segments": []}
+        >>> line |= {"error": None, "note": None}
         >>> is_answer(line), is_answer(line | {"duration_s": "2"}), is_answer(line | {"error": "it is empty"})
         (True, False, False)
     """
     try:
         items = actions_of(line) if "actions" in line else segments_of(line)
         duration_s = line["duration_s"]
-        texts = [line["model"], line["note"] or "", *(item.action for item in items)]
+        texts = [line["model"], line["method"], line["note"] or "", *(item.action for item in items)]
         return (
             line["error"] is None
             and isinstance(duration_s, int | float)

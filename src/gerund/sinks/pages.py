@@ -17,13 +17,15 @@ class Page(Sink):
     Args:
         target: the file; ``-`` for standard output.
         model: the model's name, as the page gives it.
+        method: the method's.
         embed: which videos the page holds, and which it only links to.
         fail: told of videos whose player could not be made, with the reason.
     """
 
-    def __init__(self, target: str, model: str, embed: Embed, fail: Callable[[str, str], None]) -> None:
+    def __init__(self, target: str, model: str, method: str, embed: Embed, fail: Callable[[str, str], None]) -> None:
         self._target = Path(target)
         self._model = model
+        self._method = method
         self._embed = embed
         self._fail = fail
         self._found: list[Located] = []
@@ -49,7 +51,7 @@ class Page(Sink):
         if spare_earlier and not is_stdout(self._target) and self._target.exists():
             return (f"{self._target} is that of an earlier command; no page was written about what was finished now",)
         try:
-            made = write_page(self._target, self._model, self._found, embed=self._embed)
+            made = write_page(self._target, self._model, self._found, method=self._method, embed=self._embed)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -61,7 +63,7 @@ class Page(Sink):
 
 
 def _page(order: Order) -> Sink:
-    return Page(order.target, order.model, order.embed, order.note)
+    return Page(order.target, order.model, order.method, order.embed, order.note)
 
 
 PAGE = OutputFormat((".html", ".htm"), "one page with players and timelines", _page, kinds=("segments",))

@@ -37,7 +37,9 @@ class Screen(Sink):
 
     def _draw(self, answer: Answer) -> Text:
         if "actions" in answer:
+            found = actions_of(answer)
             return classification_table(
-                Classification(answer["video"], answer["duration_s"], answer["model"], actions_of(answer))
+                Classification(answer["video"], answer["duration_s"], answer["model"], found, method=answer["method"])
             )
-        return timeline(answer["video"], answer["duration_s"], segments_of(answer), top=self._top)
+        found_segments = segments_of(answer)
+        return timeline(answer["video"], answer["duration_s"], found_segments, top=self._top, method=answer["method"])

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from gerund.printing import csv_text
 from gerund.sinks.base import Answer, Order, OutputFormat, Sink, actions_of, segments_of
+from gerund.types import number_of
 from gerund.writing import GrowingFile, StandardOutput, is_stdout
 
 
@@ -58,15 +59,16 @@ class _Table(Sink):
 class ActionTable(_Table):
     """Rows of actions with their ranks, from `classify`."""
 
-    header = ("video", "duration_s", "rank", "action", "score", "probability", "error")
+    header = ("video", "duration_s", "rank", "action", "score", "probability", "method", "error")
 
     def rows(self, answer: Answer) -> Iterable[Sequence[Any]]:
         """One row an action, or one with the error."""
         if answer["error"] is not None:
-            return [[answer["video"], "", "", "", "", "", answer["error"]]]
+            return [[answer["video"], "", "", "", "", "", answer["method"], answer["error"]]]
         duration = f"{answer['duration_s']:.3f}"
+        said = answer["method"], ""
         return [
-            [answer["video"], duration, rank, item.action, f"{item.score:.6f}", f"{item.probability:.6f}", ""]
+            [answer["video"], duration, rank, item.action, f"{item.score:.6f}", number_of(item.probability), *said]
             for rank, item in enumerate(actions_of(answer), 1)
         ]
 
@@ -74,13 +76,13 @@ class ActionTable(_Table):
 class SegmentTable(_Table):
     """Rows of segments, from `locate`."""
 
-    header = ("video", "start_s", "end_s", "action", "score", "confidence", "error")
+    header = ("video", "start_s", "end_s", "action", "score", "confidence", "method", "error")
 
     def rows(self, answer: Answer) -> Iterable[Sequence[Any]]:
         """One row a segment; one with the error; or one with empty cells, where no action stands out."""
         if answer["error"] is not None:
-            return [[answer["video"], "", "", "", "", "", answer["error"]]]
-        return [[*row, ""] for row in segments_of(answer).to_rows(answer["video"])]
+            return [[answer["video"], "", "", "", "", "", answer["method"], answer["error"]]]
+        return [[*row, answer["method"], ""] for row in segments_of(answer).to_rows(answer["video"])]
 
 
 def _table(order: Order) -> Sink:

@@ -22,9 +22,9 @@ from gerund.encoders.table import VectorTable
 from gerund.errors import AssetError, UsageError
 from gerund.features import open_features
 from gerund.features.object_lists import ObjectLists, read_objects
-from gerund.methods.catalog import MethodCard, find_method, make_method, takes
+from gerund.methods.card import MethodCard
+from gerund.methods.catalog import descriptions_for, find_method, make_method, takes
 from gerund.text.descriptions import choose_texts
-from gerund.text.descriptions.readers import read_descriptions
 from gerund.text.objects import Concepts
 
 LoadEncoder = Callable[[str], Encoder]
@@ -147,7 +147,7 @@ def assemble_on(
     for name in request.settings.get("bert", ()) if from_report else ():
         require_here(str(name))
     if request.texts and takes(card, "descriptions"):
-        parts["descriptions"] = _descriptions(card, request.texts)
+        parts["descriptions"] = descriptions_for(card, request.texts)
     for name, place in request.vectors.items():
         path, _, names = place.partition("@")
         parts[name] = VectorTable.read(Path(path), Path(names) if names else None)
@@ -236,12 +236,6 @@ def open_requested(request: Request, folder: Path | None = None, *, raw: bool | 
     """
     place = folder or Path(request.features)
     return open_features(place, encoder=request.encoder or None, sampling=request.sampling or None, raw=raw)
-
-
-def _descriptions(card: MethodCard, texts: str) -> Any:
-    if not Path(texts).is_file():
-        raise UsageError(f"{card.name} has texts of its own; give a description file (--texts FILE), got {texts!r}")
-    return read_descriptions(Path(texts))
 
 
 def _read_objects(request: Request) -> tuple[ObjectLists, Concepts]:

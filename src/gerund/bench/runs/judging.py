@@ -12,11 +12,12 @@ from gerund.bench.datasets.listing import ListedVideo
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.runs.material import Material, TrackSource, examples, inputs, space
 from gerund.bench.runs.measuring import measure
-from gerund.bench.runs.questions import ask_scores, ask_when
+from gerund.bench.runs.questions import ask_when
 from gerund.errors import UsageError
 from gerund.examples import Examples
 from gerund.methods.base import Checkpointed, Choosing
 from gerund.methods.failures import errors_of
+from gerund.methods.questions import ask_scores
 from gerund.metrics.calibration import best_logit_scale
 from gerund.types import FloatArray
 

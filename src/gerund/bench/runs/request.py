@@ -16,7 +16,7 @@ class Request:
     """One evaluation as it was asked for; a report keeps it, so that it can be repeated.
 
     Attributes:
-        method: a name from `METHODS`, or ``file.py:Class``.
+        method: the name of a method, or ``file.py:Class``.
         benchmark: a name from `BENCHMARKS`, ``"toyworld"`` or ``"toyworld-gzsl"``.
         features: folder with features of the test videos, and of the training videos unless these have their own.
         train_features: folder with features of the training videos.

@@ -19,11 +19,12 @@ from gerund.bench.runs.answers import Answers, RecognitionAnswers
 from gerund.bench.runs.costs import Clock, num_parameters
 from gerund.bench.runs.learning import Learning, Make, Say, SplitRun, select
 from gerund.bench.runs.material import Material, Present, inputs, space
-from gerund.bench.runs.questions import ask_scores, ask_segments, ask_when, logit_scale_of
+from gerund.bench.runs.questions import ask_when
 from gerund.bench.runs.schema import Costs
 from gerund.errors import UsageError
 from gerund.methods.catalog import describe_method
 from gerund.methods.failures import errors_while
+from gerund.methods.questions import ask_scores, ask_segments, logit_scale_of
 from gerund.types import Segments
 
 _BATCH = 256

@@ -8,10 +8,10 @@ from typing import Any
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.runs.material import TrackSource
 from gerund.errors import UsageError
-from gerund.features.object_lists import ObjectLists, require_vocabulary
-from gerund.methods.catalog import MethodCard
+from gerund.features.object_lists import ObjectLists
+from gerund.methods.card import MethodCard
 from gerund.methods.training import saved
-from gerund.methods.training.lesson import Lesson, read_lesson, write_lesson
+from gerund.methods.training.lesson import Lesson, read_lesson, require_objects, write_lesson
 from gerund.text.similar import same_names
 
 
@@ -77,7 +77,7 @@ def take_up(
             f"{place} has learned from features with fingerprint {lesson.features}, and these have {found}; extract "
             "with the same encoder, or train it again"
         )
-    _require_objects(place, method, lesson, objects)
+    require_objects(place, method, lesson, objects)
     known = [match.name for match in same_names(split.unseen, lesson.classes)]
     if known:
         raise UsageError(
@@ -91,21 +91,3 @@ def take_up(
             f"trained on: these very videos may be among them; train it on split {split.name} of {benchmark.name}"
         )
     return method, lesson.classes
-
-
-def _require_objects(place: Path, method: Any, lesson: Lesson, objects: ObjectLists | None) -> None:
-    """Refuses objects of another vocabulary, or those that another network found, where that is known.
-
-    Raises:
-        UsageError: they are.
-    """
-    vocabulary = getattr(method, "vocabulary", None)
-    if objects is None or vocabulary is None:
-        return
-    require_vocabulary(objects, vocabulary, f"the file of objects, asked of {place}")
-    found = objects.network.fingerprint
-    if lesson.objects and found and found != lesson.objects:
-        raise UsageError(
-            f"{place} has learned from objects that a network with fingerprint {lesson.objects} found, and these were "
-            f"found by {objects.network.name} ({found}); find them with the same network, or train it again"
-        )

@@ -9,6 +9,7 @@ import numpy as np
 
 from gerund.encoders.base import Encoder, require_same_encoder, unit
 from gerund.examples import Examples
+from gerund.methods.card import MethodCard
 from gerund.methods.localizers.contrast import video_classes
 from gerund.text.classes import ClassSpace
 from gerund.types import Segment, Segments, Track
@@ -70,3 +71,9 @@ def _top_class(encoder: Encoder, track: Track, classes: ClassSpace) -> tuple[int
     vectors = encoder.encode_classes(classes)
     texts, hubness = vectors.astype(np.float64), encoder.hubness(vectors)
     return video_classes(mean, texts, hubness, scale=encoder.logit_scale, keep_share=1.0, max_classes=1)[0]
+
+
+CARDS = (
+    MethodCard("whole", WholeVideo, "baseline: the whole video as one segment", task="localization"),
+    MethodCard("uniform", UniformWindows, "baseline: windows of one length everywhere", task="localization"),
+)

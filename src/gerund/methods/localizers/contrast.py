@@ -15,6 +15,7 @@ import numpy as np
 
 from gerund.encoders.base import Encoder, require_same_encoder
 from gerund.examples import Examples
+from gerund.methods.card import MethodCard
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FloatArray64, Segment, Segments, Track
 
@@ -239,3 +240,14 @@ def _unit(vectors: FloatArray | FloatArray64) -> FloatArray64:
 def _fading_weights(count: int) -> FloatArray64:
     weights = 1 / np.log(np.arange(1, count + 1) + 1)
     return np.asarray(weights / weights.sum(), np.float64)
+
+
+CARDS = (
+    MethodCard(
+        "contrast",
+        Contrast,
+        "where a video looks more like an action than the rest of it does",
+        task="localization",
+        source="pieces of T3AL (Liberatori et al., CVPR 2024) and FreeZAD",
+    ),
+)

@@ -22,6 +22,7 @@ from gerund.encoders.base import unit
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
 from gerund.methods.base import ClassEncoder
+from gerund.methods.card import MethodCard
 from gerund.methods.training.learner import Learner, data_card, require_examples
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray
@@ -130,3 +131,36 @@ def sje_loss(scores: Any, labels: Any, margin: float = 0.1, *, top: int = 1) -> 
 
 
 LOSSES = {"devise": devise_loss, "ale": ale_loss, "sje": sje_loss}
+
+
+_MAP = "a matrix from videos to texts"
+
+CARDS = (
+    MethodCard(
+        "devise",
+        Bilinear,
+        "one bilinear map, hinge loss over all classes",
+        learns=_MAP,
+        source="Frome et al., DeViSE, NeurIPS 2013",
+        needs=("PyTorch to learn",),
+        settings=(("loss", "devise"),),
+    ),
+    MethodCard(
+        "ale",
+        Bilinear,
+        "one bilinear map, rank-weighted hinge loss",
+        learns=_MAP,
+        source="Akata et al., Label-Embedding for Image Classification, PAMI 2016",
+        needs=("PyTorch to learn",),
+        settings=(("loss", "ale"),),
+    ),
+    MethodCard(
+        "sje",
+        Bilinear,
+        "one bilinear map, hinge loss of the worst class",
+        learns=_MAP,
+        source="Akata et al., Evaluation of Output Embeddings, CVPR 2015",
+        needs=("PyTorch to learn",),
+        settings=(("loss", "sje"),),
+    ),
+)

@@ -19,6 +19,7 @@ import numpy as np
 from gerund.encoders.base import unit
 from gerund.examples import Examples, Inputs
 from gerund.methods.base import ClassEncoder
+from gerund.methods.card import MethodCard
 from gerund.methods.training.learner import Learner, data_card, require_examples
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray
@@ -106,3 +107,15 @@ def squared_distances(videos: FloatArray, prototypes: FloatArray) -> FloatArray:
     x, y = np.asarray(videos, np.float64), np.asarray(prototypes, np.float64)
     found = (x**2).sum(1)[:, None] - 2 * x @ y.T + (y**2).sum(1)
     return np.asarray(found.clip(min=0), np.float32)
+
+
+CARDS = (
+    MethodCard(
+        "dem",
+        Dem,
+        "texts mapped to video vectors, nearest one wins",
+        learns="two layers from texts to videos",
+        source="Zhang, Xiang and Gong, Learning a Deep Embedding Model for Zero-Shot Learning, CVPR 2017",
+        needs=("PyTorch to learn",),
+    ),
+)

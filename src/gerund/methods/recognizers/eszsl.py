@@ -23,6 +23,7 @@ from gerund.encoders.base import unit
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
 from gerund.methods.base import ClassEncoder
+from gerund.methods.card import MethodCard
 from gerund.methods.training.learner import require_examples
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FloatArray64, IntArray
@@ -135,3 +136,14 @@ def _over(gram: FloatArray64, exponent: float, right: FloatArray64) -> FloatArra
     if np.trace(matrix) < _WELL_CONDITIONED * ridge:  # no eigenvalue is below the ridge, and none above the trace
         return np.asarray(np.linalg.solve(matrix, right), np.float64)
     return np.asarray(np.linalg.pinv(matrix, hermitian=True) @ right, np.float64)
+
+
+CARDS = (
+    MethodCard(
+        "eszsl",
+        Eszsl,
+        "bilinear map in closed form",
+        learns="a matrix from videos to texts",
+        source="Romera-Paredes and Torr, An embarrassingly simple approach to zero-shot learning, ICML 2015",
+    ),
+)

@@ -27,6 +27,7 @@ from gerund.encoders.base import unit
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
 from gerund.methods.base import ClassEncoder
+from gerund.methods.card import MethodCard
 from gerund.methods.training.learner import Learner, require_examples
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray
@@ -210,3 +211,15 @@ def _layer(dim: int, dim_out: int) -> Any:
     layer.own = nn.Parameter(layer.weight.new_empty(dim, dim_out))
     nn.init.xavier_uniform_(layer.own, nn.init.calculate_gain("relu"))
     return layer
+
+
+CARDS = (
+    MethodCard(
+        "gcn",
+        Gcn,
+        "classifier rows for unseen classes through a graph of names",
+        learns="layers over a graph of all class names, from the rows of seen classes",
+        source="Wang, Ye and Gupta, Zero-Shot Recognition via Semantic Embeddings and Knowledge Graphs, CVPR 2018",
+        needs=("PyTorch to learn",),
+    ),
+)

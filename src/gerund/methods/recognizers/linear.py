@@ -25,6 +25,7 @@ import numpy as np
 from gerund.encoders.engines import require
 from gerund.errors import GerundError, UsageError
 from gerund.examples import Examples, Inputs
+from gerund.methods.card import MethodCard
 from gerund.methods.training.learner import require_examples
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FloatArray64, IntArray
@@ -158,3 +159,15 @@ def _minimise(
         )
     rows, bias = found.x[: num_classes * dim].reshape(num_classes, dim), found.x[num_classes * dim :]
     return rows, bias - bias.mean()
+
+
+CARDS = (
+    MethodCard(
+        "linear",
+        Linear,
+        "logistic regression, for seen classes alone",
+        learns="a row for every seen class",
+        source="Radford et al., Learning transferable visual models from natural language supervision, ICML 2021",
+        needs=("SciPy to learn",),
+    ),
+)

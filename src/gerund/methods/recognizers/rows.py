@@ -13,30 +13,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from gerund.assets import DownloadProgress, derived, find_asset
-from gerund.encoders.base import Encoder, Window, unit
-from gerund.encoders.card import EncoderCard, Order
+from gerund.assets import derived, find_asset
+from gerund.encoders.base import Encoder, require_same_encoder, unit
 from gerund.encoders.conse import ConseEncoder
-from gerund.encoders.engines import Device, EngineName, Precision, require
-from gerund.encoders.graph import Graph
+from gerund.encoders.engines import require
 from gerund.encoders.networks import i3d
 from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
 from gerund.methods.base import ClassEncoder
+from gerund.methods.card import MethodCard
 from gerund.methods.recognizers.bilinear import Bilinear
 from gerund.methods.recognizers.eszsl import Eszsl
 from gerund.methods.recognizers.gcn import Gcn
 from gerund.text.classes import ClassSpace
 from gerund.text.names import read_vocabulary, to_words
-from gerund.types import FloatArray, FrameArray
-from gerund.video.memory import FrameSource
+from gerund.types import FloatArray, Track
 
 RowLearner = Literal["eszsl", "gcn", "devise"]
 
@@ -46,9 +44,6 @@ SETTINGS: Mapping[RowLearner, Mapping[str, Any]] = {
     "devise": {"lr": 1e-3, "epochs": 300},
 }
 """Chosen by Kinetics classes that were left out of the 360 to learn from (`benchmarks/rows.py`)."""
-
-ROW_MODELS: Mapping[str, RowLearner] = {f"i3d-{learner}": learner for learner in SETTINGS}
-"""The encoders by the names that users call them."""
 
 _LOGIT_SCALE = 40.0
 """Two standard deviations of a video's 400 scores, which are 0.05: the least negative log-likelihood for each of the
@@ -135,109 +130,61 @@ class RowMap:
         return np.asarray(directions[sizes > _SMALLEST_SHARE * sizes[0]], np.float32)
 
 
-class RowEncoder(Encoder):
-    """I3D's features, and for every action a row of a classifier over them.
+@dataclass(eq=False)
+class Rows:
+    """Scores of I3D's features under a row of a classifier for every action.
 
     An action that has a Kinetics name and no texts of its own has I3D's own row, so that the 400 keep the ranking that
-    I3D gives them. The rows of all others are learned, and as long as I3D's are on average. With texts (`--texts`), or
-    `encode_texts`, every row is learned.
+    I3D gives them. The rows of all others are learned, and as long as I3D's are on average. With texts (`--texts`)
+    every row is learned. The first question learns; what ``"gcn"`` and ``"devise"`` learn is kept in the cache, so
+    PyTorch is needed once.
 
-    Tracks are unit vectors of 1024 features, a 1 for the bias, and a 0. Where classes have rows shorter than the
-    longest one, the last place takes up what is missing to unit length, so that it never counts. Their product is I3D's
-    score of the class over the length of the features.
+    A video is the direction of its features and a 1 for the bias, averaged over time; its score is the inner product of
+    that with the row, over the length of the longest of I3D's rows.
 
     The GCN's rows depend a little on which other actions are asked about, as all join one graph; those of the other
     learners do not.
 
     Args:
-        learner: see `RowMap`. What ``"gcn"`` and ``"devise"`` learn is kept in the cache, so PyTorch is needed once.
-        threads: how many threads to compute with; 0 takes every core.
-        engine: see `ConseEncoder`, as are the others.
-        precision: arithmetic of the video network.
-        device: where to compute.
-        progress: told about downloads.
+        encoder: the one that made the tracks: I3D's features, as the network gives them.
+        learner: see `RowMap`.
 
     Raises:
-        AssetError: the weights cannot be had.
-        UsageError: there is no such learner, or it needs PyTorch; or engine, precision and device cannot be had
-            together here.
+        UsageError: there is no such learner.
     """
 
-    dim = i3d.FEATURE_DIM + 2
-    batch = 1
-    unit_only = True
-    logit_scale = _LOGIT_SCALE
+    takes: ClassVar[str] = "track"
+    training_free: ClassVar[bool] = True
+    needs_raw: ClassVar[bool] = True
+    logit_scale: ClassVar[float] = _LOGIT_SCALE
 
-    def __init__(
-        self,
-        learner: RowLearner = "eszsl",
-        *,
-        threads: int = 0,
-        engine: EngineName = "auto",
-        precision: Precision = "auto",
-        device: Device = "auto",
-        progress: DownloadProgress | None = None,
-    ) -> None:
-        self._conse = ConseEncoder(
-            threads=threads, engine=engine, precision=precision, device=device, progress=progress
-        )
-        self.name = f"i3d-{learner}"
-        self.preparation = self._conse.preparation
-        rows, bias = i3d.classifier(i3d.load())
-        self._own_rows = np.concatenate([rows, bias[:, None]], axis=1)
-        kinetics = ClassSpace(read_vocabulary("kinetics400"))
-        self._place_of = {_key(name): place for place, name in enumerate(kinetics.names)}
-        texts = self._conse.texts_of(kinetics)
-        # names of their own: an action that is asked about with other texts is another node of the GCN's graph
-        seen = ClassSpace(tuple(f"Kinetics: {name}" for name in kinetics.names), texts, as_given=True)
-        self._map = RowMap(learner, self._conse, seen, self._own_rows)
-        self._learned_hash = self._learn()
-        self._last_classes: tuple[ClassSpace, FloatArray] | None = None
+    encoder: Encoder
+    learner: RowLearner = "eszsl"
+    _last: tuple[ClassSpace, FloatArray] | None = field(init=False, repr=False, default=None)
 
-    def _learn(self) -> str:
-        """Learns, or takes up what was learned before; a hash of it where it was trained."""
-        from safetensors.numpy import load, save
+    def __post_init__(self) -> None:
+        if self.learner not in SETTINGS:
+            raise UsageError(f"no learner of rows {self.learner!r}; there are {', '.join(SETTINGS)}")
 
-        if self._map.learner == "eszsl":
-            self._map.fit()
-            return ""
-        hashes = [find_asset(name).sha256 for name in ("i3d-kinetics400", "minilm", "minilm-tokenizer")]
-        recipe = [self.name, sorted(SETTINGS[self._map.learner].items()), self._map.seen.texts]
-        key = hashlib.sha256(repr((hashes, recipe)).encode()).hexdigest()[:16]
+    def fit(self, examples: Examples | None = None, classes: ClassSpace | None = None) -> Self:
+        """Nothing is learned from videos."""
+        return self
 
-        kept = derived(f"{self.name}-{key}.safetensors", lambda: save(dict(self._map.fit().method.state())))
-        self._map.method.restore(load(kept))
-        return hashlib.sha256(kept).hexdigest()
+    def score(self, inputs: Inputs | Sequence[Track], classes: ClassSpace) -> FloatArray:
+        """Inner products of directions and rows, ``[N, C]``.
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """Changes with the weights, the label texts, the recipe, what was learned, and the arithmetic."""
-        recipe = [self._conse.fingerprint, self.name, sorted(SETTINGS[self._map.learner].items())]
-        return hashlib.sha256(repr((recipe, self._learned_hash)).encode()).hexdigest()[:16]
-
-    def sample(self, video: FrameSource, *, dense: bool) -> list[Window]:
-        """The windows of `ConseEncoder`."""
-        return self._conse.sample(video, dense=dense)
-
-    def raw_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """Prepared frames ``[B, T, 224, 224, 3]``, T a multiple of 8, to vectors: one per 8 frames, or one in all.
-
-        Returns:
-            float32 ``[B, S, 1026]``.
+        Raises:
+            UsageError: a track is of another encoder, or holds no features of I3D as the network gives them; or the
+                learner needs PyTorch, and it is not installed.
+            AssetError: the weights cannot be had.
         """
-        features = self._conse.features(frames, dense=dense)
-        one = np.ones((*features.shape[:2], 1), np.float32)
-        return np.concatenate([features, one, np.zeros_like(one)], axis=-1)
+        videos = np.stack([self._direction(track) for track in inputs])
+        return np.asarray(videos @ self.rows_for(classes).T, np.float32)
 
-    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
-        """Learned rows for any texts ``[N, 1026]``."""
-        names = tuple(f"text {number}" for number in range(len(texts)))
-        return self.encode_classes(ClassSpace(names, tuple((text,) for text in texts), as_given=True))
-
-    def encode_classes(self, classes: ClassSpace) -> FloatArray:
-        """A row of unit length for every class ``[C, 1026]``: I3D's own for bare Kinetics names, else a learned one."""
-        if self._last_classes and self._last_classes[0] == classes:
-            return self._last_classes[1]
+    def rows_for(self, classes: ClassSpace) -> FloatArray:
+        """A row for every class ``[C, 1025]``, its bias last: I3D's own for bare Kinetics names, else a learned one."""
+        if self._last and self._last[0] == classes:
+            return self._last[1]
         lengths = np.linalg.norm(self._own_rows, axis=1)
         rows = np.zeros((len(classes), self._own_rows.shape[1]), np.float32)
         own = {place: known for place in range(len(classes)) if (known := self._own_place(classes, place)) is not None}
@@ -246,61 +193,76 @@ class RowEncoder(Encoder):
         if others := [place for place in range(len(classes)) if place not in own]:
             names, texts = zip(*((classes.names[place], classes.texts[place]) for place in others), strict=True)
             rows[others] = lengths.mean() * self._map.rows_for(ClassSpace(names, texts, classes.as_given))
-        rows /= lengths.max()
-        missing = np.sqrt(np.maximum(0, 1 - (rows**2).sum(axis=1, keepdims=True)))
-        self._last_classes = classes, unit(np.concatenate([rows, missing], axis=1))
-        return self._last_classes[1]
+        self._last = classes, rows / lengths.max()
+        return self._last[1]
 
-    def texts_of(self, classes: ClassSpace) -> tuple[tuple[str, ...], ...]:
+    def texts_for(self, classes: ClassSpace) -> tuple[tuple[str, ...], ...]:
         """The texts that rows are learned from: those given, else "name: definition" where gerund has one."""
-        return self._conse.texts_of(classes)
+        return self._texts.texts_of(classes)
 
     def unfamiliar(self, classes: ClassSpace) -> list[str]:
         """Names of the classes whose texts are far from those of each of the 400 seen actions."""
-        return self._conse.unfamiliar(classes)
+        return self._texts.unfamiliar(classes)
 
     def unreadable(self, classes: ClassSpace) -> list[str]:
         """Names of the classes whose texts MiniLM cannot read; see `ConseEncoder`."""
-        return self._conse.unreadable(classes)
+        return self._texts.unreadable(classes)
 
-    def remarks(self) -> list[str]:
-        """What a user should know about the arithmetic: how well int8 agrees with float32."""
-        return self._conse.remarks()
+    def _direction(self, track: Track) -> FloatArray:
+        require_same_encoder(replace(track, encoder=track.encoder.removesuffix("-raw")), self.encoder)
+        if track.vectors.shape[1] != i3d.FEATURE_DIM:
+            raise UsageError(
+                f"rows are scored on I3D's {i3d.FEATURE_DIM} features (the model i3d), and the vectors of "
+                f"{self.encoder.name} have {track.vectors.shape[1]} numbers"
+            )
+        if np.allclose(np.linalg.norm(track.vectors, axis=1), 1, atol=1e-3):
+            raise UsageError(
+                "rows have a bias, which weighs less the longer a video's features are; these features were brought to "
+                "unit length, so give them as the network does"
+            )
+        ones = np.ones((len(track), 1), np.float32)
+        return unit(unit(np.concatenate([track.vectors, ones], axis=1)).mean(axis=0))
 
-    def graphs(self) -> dict[str, Graph]:
-        """The networks by name: frames to I3D's features, token numbers to sentence vectors."""
-        return self._conse.graphs()
+    @cached_property
+    def _texts(self) -> ConseEncoder:
+        """What encodes names; its video network is never run."""
+        return ConseEncoder()
+
+    @cached_property
+    def _own_rows(self) -> FloatArray:
+        """I3D's 400 rows with their biases, ``[400, 1025]``."""
+        rows, bias = i3d.classifier(i3d.load())
+        return np.concatenate([rows, bias[:, None]], axis=1)
+
+    @cached_property
+    def _map(self) -> RowMap:
+        """Says rows; learned, or taken up from what was learned before."""
+        kinetics = ClassSpace(read_vocabulary("kinetics400"))
+        # names of their own: an action that is asked about with other texts is another node of the GCN's graph
+        names = tuple(f"Kinetics: {name}" for name in kinetics.names)
+        found = RowMap(
+            self.learner, self._texts, ClassSpace(names, self._texts.texts_of(kinetics), as_given=True), self._own_rows
+        )
+        if self.learner == "eszsl":
+            return found.fit()
+        from safetensors.numpy import load, save
+
+        hashes = [find_asset(name).sha256 for name in ("i3d-kinetics400", "minilm", "minilm-tokenizer")]
+        recipe = [f"i3d-{self.learner}", sorted(SETTINGS[self.learner].items()), found.seen.texts]
+        key = hashlib.sha256(repr((hashes, recipe)).encode()).hexdigest()[:16]
+        kept = derived(f"i3d-{self.learner}-{key}.safetensors", lambda: save(dict(found.fit().method.state())))
+        found.method.restore(load(kept))
+        return found
+
+    @cached_property
+    def _place_of(self) -> dict[str, int]:
+        return {_key(name): place for place, name in enumerate(read_vocabulary("kinetics400"))}
 
     def _own_place(self, classes: ClassSpace, place: int) -> int | None:
         """Which of the 400 a class is, if it has that name and no texts of its own."""
         name = classes.names[place]
         bare = not classes.as_given and classes.texts[place] == (name,)
         return self._place_of.get(_key(name)) if bare else None
-
-
-def _build(order: Order, *, learner: RowLearner) -> Encoder:
-    return RowEncoder(learner, progress=order.progress, **order.computing)
-
-
-_WHAT: Mapping[RowLearner, str] = {
-    "eszsl": "I3D with a row of its classifier for every action, learned from its 400 rows by ESZSL's formula",
-    "gcn": "the same, learned by a graph network over names; needs PyTorch once",
-    "devise": "the same, learned by DeViSE's ranking loss; needs PyTorch once",
-}
-ROW_CARDS = tuple(
-    EncoderCard(
-        name,
-        _WHAT[learner],
-        "video+text",
-        partial(_build, learner=learner),
-        space="the rows of I3D's classifier",
-        dim=RowEncoder.dim,
-        assets=("i3d-kinetics400", "minilm", "minilm-tokenizer"),
-        trained_on=("kinetics400",),
-    )
-    for name, learner in ROW_MODELS.items()
-)
-"""What `gerund.api` registers."""
 
 
 def _key(name: str) -> str:
@@ -311,3 +273,39 @@ def _learned(array: Any) -> FloatArray:
     if array is None:
         raise UsageError("no rows were learned yet; call fit first")
     return np.asarray(array, np.float32)
+
+
+_LEARNED = "classifier rows for any name, from I3D's own 400 names and rows; no video"
+_SOURCE = "Wang, Ye and Gupta, Zero-Shot Recognition via Semantic Embeddings and Knowledge Graphs, CVPR 2018"
+
+CARDS = (
+    MethodCard(
+        "rows-eszsl",
+        Rows,
+        "I3D with a row of its classifier for every action, said by ESZSL's formula",
+        learns=_LEARNED,
+        source=_SOURCE,
+        encoder="i3d",
+        settings=(("learner", "eszsl"),),
+    ),
+    MethodCard(
+        "rows-gcn",
+        Rows,
+        "I3D with a row of its classifier for every action, said by a graph network over names",
+        learns=_LEARNED,
+        source=_SOURCE,
+        needs=("PyTorch, once",),
+        encoder="i3d",
+        settings=(("learner", "gcn"),),
+    ),
+    MethodCard(
+        "rows-devise",
+        Rows,
+        "I3D with a row of its classifier for every action, said by DeViSE's ranking loss",
+        learns=_LEARNED,
+        source=_SOURCE,
+        needs=("PyTorch, once",),
+        encoder="i3d",
+        settings=(("learner", "devise"),),
+    ),
+)

@@ -10,6 +10,7 @@ import numpy as np
 
 from gerund.encoders.base import Encoder, require_same_encoder, unit
 from gerund.examples import Examples, Inputs
+from gerund.methods.card import MethodCard
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, Track
 
@@ -43,3 +44,6 @@ class Similarity:
         means = np.stack([track.vectors.mean(axis=0) for track in inputs])
         vectors = self.encoder.encode_classes(classes)
         return np.asarray(unit(means) @ vectors.T - self.encoder.hubness(vectors), np.float32)
+
+
+CARDS = (MethodCard("similarity", Similarity, "cosine of video and class text"),)

@@ -24,6 +24,7 @@ from gerund.assets import derived
 from gerund.encoders.base import Encoder, require_same_encoder, unit
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
+from gerund.methods.card import MethodCard
 from gerund.text.classes import ClassSpace
 from gerund.text.descriptions import Descriptions, built_in
 from gerund.types import FloatArray, IntArray, Track
@@ -232,3 +233,13 @@ def align(similarity: FloatArray) -> IntArray:
     for k in range(steps, 0, -1):
         borders.append(int(begun[borders[-1], k]))
     return np.array(borders[::-1], np.int64)
+
+
+CARDS = (
+    MethodCard(
+        "tear",
+        Tear,
+        "cosine of a video and the mean of many texts about each class",
+        source="Bosetti et al., Text-Enhanced Zero-Shot Action Recognition, ICPR 2024",
+    ),
+)

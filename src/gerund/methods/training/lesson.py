@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from gerund.errors import UsageError
+from gerund.features.object_lists import ObjectLists, require_vocabulary
 from gerund.reading import read_at_most
 from gerund.writing import write_text
 
@@ -64,3 +66,21 @@ def read_lesson(folder: Path) -> Lesson:
         raise UsageError(
             f"{path}: it is not known what this method has learned from; train it again ({error})"
         ) from error
+
+
+def require_objects(place: Path, method: Any, lesson: Lesson, objects: ObjectLists | None) -> None:
+    """Refuses objects of another vocabulary, or those that another network found, where that is known.
+
+    Raises:
+        UsageError: they are.
+    """
+    vocabulary = getattr(method, "vocabulary", None)
+    if objects is None or vocabulary is None:
+        return
+    require_vocabulary(objects, vocabulary, f"the file of objects, asked of {place}")
+    found = objects.network.fingerprint
+    if lesson.objects and found and found != lesson.objects:
+        raise UsageError(
+            f"{place} has learned from objects that a network with fingerprint {lesson.objects} found, and these were "
+            f"found by {objects.network.name} ({found}); find them with the same network, or train it again"
+        )

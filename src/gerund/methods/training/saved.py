@@ -5,8 +5,9 @@ A method can be saved that stores its constructor's arguments under their own na
 * ``state()``: the learned arrays by name, empty before `fit`;
 * ``restore(state)``: takes them up again.
 
-A folder is data. Which class it is made into is decided by gerund's own list of methods, or by a person who names a
-file, never by the folder; a file must then be, to the byte, the one that the method learned in.
+A folder is data. It names a method of gerund's catalogue, not a module; or the user's file that it learned in. Which
+class it is made into is decided by that catalogue, or by a person who names the file, never by the folder; a file must
+then be, to the byte, the one that the method learned in.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +26,8 @@ from safetensors import SafetensorError
 from safetensors import numpy as tensors
 
 from gerund.errors import GerundError, UsageError, in_words
-from gerund.methods.catalog import METHODS, class_of
+from gerund.methods.card import MethodCard, require_takes
+from gerund.methods.catalog import find_entry, methods
 from gerund.methods.own import file_sha256, home_of
 from gerund.methods.training.learner import NOT_SETTINGS
 from gerund.reading import parse_json, read_at_most
@@ -32,12 +35,24 @@ from gerund.writing import write_bytes
 
 _MOST_BYTES = 1 << 20
 
+_MOVED = {
+    f"gerund.methods.{old}": f"gerund.methods.recognizers.{new}"
+    for old, new in {
+        "bilinear:Bilinear": "bilinear:Bilinear",
+        "dem:Dem": "dem:Dem",
+        "elaborate:Elaborate": "elaborate.method:Elaborate",
+        "eszsl:Eszsl": "eszsl:Eszsl",
+        "gcn:Gcn": "gcn:Gcn",
+    }.items()
+}
+"""Where the classes are that folders of earlier versions name."""
+
 
 class _Content(msgspec.Struct, frozen=True):
     """What ``method.json`` says.
 
     Attributes:
-        method: where its class is.
+        method: its name in the catalogue, or ``file.py:Class`` of a user's; of earlier versions where its class was.
         settings: arguments of its constructor.
         parts: fingerprints of what it was built on, by the name of the argument.
         learned_sha256: of the file with the arrays.
@@ -49,6 +64,17 @@ class _Content(msgspec.Struct, frozen=True):
     parts: dict[str, str]
     learned_sha256: str
     file_sha256: str = ""
+
+    @property
+    def home(self) -> str:
+        """Where its class is, as far as the folder says so."""
+        named = next((card.home for card in methods() if card.name == self.method), self.method)
+        return _MOVED.get(named, named)
+
+    @property
+    def entry(self) -> MethodCard | None:
+        """Its entry in gerund's catalogue; None for what is not there."""
+        return find_entry(self.home, self.settings)
 
 
 class Saveable(Protocol):
@@ -87,8 +113,9 @@ def save(method: Saveable, folder: Path) -> None:
         else:
             settings[name] = value
     learned = tensors.save(arrays)
+    entry = find_entry(home_of(type(method)), settings)
     content = {
-        "method": home_of(type(method)),
+        "method": entry.name if entry else home_of(type(method)),
         "settings": dict(sorted(settings.items())),
         "parts": dict(sorted(parts.items())),
         "learned_sha256": hashlib.sha256(learned).hexdigest(),
@@ -149,6 +176,32 @@ def load(folder: Path, *, method: type[Any] | None = None, **parts: Any) -> Any:
     return fitted
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a folder says of itself.
+
+    Attributes:
+        method: the name of the method, or where its class is.
+        entry: its card in gerund's catalogue; None for one in a file of a user's.
+        sha256: of what it learned.
+    """
+
+    method: str
+    entry: MethodCard | None
+    sha256: str
+
+
+def look(folder: Path) -> Kept:
+    """What a folder holds; nothing is made of it.
+
+    Raises:
+        UsageError: it holds no method.
+        GerundError: a file is damaged, or they do not belong together.
+    """
+    content, _ = _read(folder)
+    return Kept(content.method, content.entry, content.learned_sha256)
+
+
 def _class_for(folder: Path, content: _Content, method: type[Any] | None) -> type[Any]:
     """The class of a saved method: of gerund's own list, or the one that a person named, if it is the same.
 
@@ -156,16 +209,17 @@ def _class_for(folder: Path, content: _Content, method: type[Any] | None) -> typ
         UsageError: it is on no list and nobody named it, or another one was named.
     """
     if method is None:
-        if content.method not in {card.home for card in METHODS}:
+        if content.entry is None:
             raise UsageError(
                 f"{folder} holds {content.method}, which is not one of gerund's own methods; load it with its class "
                 "(method=...)"
             )
-        made: type[Any] = class_of(content.method)
+        made: type[Any] = content.entry.load()
     else:
         made = method
-    if content.method != home_of(made):
+    if content.home != home_of(made):
         raise UsageError(f"{folder} holds {content.method}, not a {made.__name__}")
+    require_takes(made)
     found = file_sha256(made)
     if found and not content.file_sha256:
         raise UsageError(
@@ -191,6 +245,9 @@ def _read(folder: Path) -> tuple[_Content, dict[str, np.ndarray]]:
         learned = (folder / "learned.safetensors").read_bytes()
         if hashlib.sha256(learned).hexdigest() != content.learned_sha256:
             raise GerundError(f"{folder}: learned.safetensors is not the file that was saved with method.json")
+        named = {card.name for card in methods()}
+        if content.method in named and (content.entry is None or content.entry.name != content.method):
+            raise GerundError(f"{folder}: the settings are not those of {content.method}; method.json was changed")
         return content, tensors.load(learned)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise GerundError(f"{folder}: cannot be read as a saved method; {error}") from error

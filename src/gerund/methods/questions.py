@@ -1,0 +1,65 @@
+"""Questions put to a method, and its answers, refused where they are none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gerund.errors import UsageError
+from gerund.examples import Inputs
+from gerund.methods.base import Localizer, Recognizer
+from gerund.methods.card import require_takes
+from gerund.methods.failures import errors_of
+from gerund.text.classes import ClassSpace
+from gerund.types import FloatArray, Segments, Track
+
+
+def ask_scores(method: Recognizer, batch: Inputs, classes: ClassSpace) -> FloatArray:
+    """Scores ``[N, C]``, sure to be finite.
+
+    Raises:
+        UsageError: they are of another shape, or one is no number; or the method takes what there is not.
+        GerundError: the method fails.
+    """
+    require_takes(method)
+    with errors_of(method, "score"):
+        answers = np.array(method.score(batch, classes), np.float32)  # a copy: it may write its next answer there
+    finite = bool(np.isfinite(answers).all())
+    if answers.shape != (len(batch), len(classes)) or not finite:
+        raise UsageError(
+            f"{type(method).__name__}.score must give finite numbers [{len(batch)}, {len(classes)}], got "
+            f"{answers.shape}{'' if finite else ' with NaN or infinity'}"
+        )
+    return answers
+
+
+def ask_segments(method: Localizer, track: Track, classes: ClassSpace) -> Segments:
+    """Segments, each of a class that was asked about; `Segments` itself sees to it that they are finite.
+
+    Raises:
+        UsageError: one is of another class, or they are no `Segments`; or the method takes what there is not.
+        GerundError: the method fails.
+    """
+    require_takes(method)
+    with errors_of(method, "locate"):
+        found = method.locate(track, classes)
+    if not isinstance(found, Segments):
+        raise UsageError(f"{type(method).__name__}.locate must give Segments, got {type(found).__name__}")
+    asked = set(classes.names)
+    strange = [item.action for item in found if item.action not in asked]
+    if strange:
+        raise UsageError(f"{type(method).__name__}.locate answered {strange[0]!r}, which was not asked about")
+    return found
+
+
+def logit_scale_of(method: Any) -> float:
+    """The factor that makes its scores logits; 0 where it does not say that they become probabilities.
+
+    Raises:
+        UsageError: it is no number above 0.
+    """
+    given = getattr(method, "logit_scale", 0.0)
+    if not isinstance(given, int | float | np.number) or not 0 <= given < np.inf:
+        raise UsageError(f"{type(method).__name__}.logit_scale must be a finite number above 0, got {given!r}")
+    return float(given)

@@ -14,7 +14,7 @@ FLOORS = [
     ["discovery", "printing", "version"],
     ["errors"],
     ["types"],
-    ["reading", "writing"],
+    ["own", "reading", "writing"],
     ["answers", "assets", "metrics"],
     ["record"],
     ["text", "video"],

@@ -24,9 +24,9 @@ from gerund.encoders.networks.i3d import _ArrayUnpickler
 from gerund.encoders.weights import legacy
 from gerund.encoders.weights.checkpoint import find_name
 from gerund.errors import GerundError, UsageError
-from gerund.methods.own import file_sha256, run_file
 from gerund.methods.recognizers.eszsl import Eszsl
 from gerund.methods.training.saved import load, save
+from gerund.own import file_sha256, run_file
 from gerund.reading import DamageError
 from gerund.text.classes import ClassSpace
 from hidden_map import hidden_map
@@ -183,7 +183,7 @@ def rewrite(folder, **changes):
     "home",
     [
         "gerund.methods.catalog:class_of",
-        "gerund.methods.own:run_file",
+        "gerund.own:run_file",
         "gerund.methods.recognizers.elaborate.layers:BertBackbone",
         "gerund.methods.training.learner:Learner",
         "os:system",
@@ -320,10 +320,10 @@ ALLOWED = {
     ("methods/card.py", "import_module"): "the homes of gerund's own cards",
     ("discovery.py", "import_module"): "the files of a folder of gerund's own",
     ("encoders/catalog.py", "import_module"): "the files of gerund's own folder encoders/families",
-    ("methods/own.py", "loader.exec_module"): "the file that a person names, by its hash",
-    ("methods/own.py", "module_from_spec"): "the same",
-    ("methods/own.py", "spec_from_loader"): "the same",
-    ("methods/own.py", "self.source_to_code"): "the same",
+    ("own.py", "loader.exec_module"): "the file that a person names, by its hash",
+    ("own.py", "module_from_spec"): "the same",
+    ("own.py", "spec_from_loader"): "the same",
+    ("own.py", "self.source_to_code"): "the same",
     ("methods/training/processes.py", "dist.broadcast_object_list"): "between the processes of one run; SECURITY.md",
     ("assets/package_index.py", "subprocess.run"): "pip, with fixed arguments",
     ("encoders/networks/i3d.py", "pickle.Unpickler"): "an allow-list of names",
@@ -397,7 +397,7 @@ def test_the_search_is_not_blind(tmp_path, line):
     assert list(risky(tmp_path / "a.py"))
 
 
-@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "builtins.getattr", "gerund.methods.own.run_file"])
+@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "builtins.getattr", "gerund.own.run_file"])
 def test_every_pickle_is_refused_what_is_not_known(name):
     """No checkpoint can ask for a function that runs something, whatever road it is read on."""
     module, _, last = name.rpartition(".")

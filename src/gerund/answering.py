@@ -25,11 +25,11 @@ from gerund.methods.adapters import Pooled, Sliding
 from gerund.methods.card import MethodCard, Task, require_takes
 from gerund.methods.catalog import describe_method, find_method, make_method, takes
 from gerund.methods.failures import errors_while
-from gerund.methods.own import file_sha256, names_file
 from gerund.methods.questions import ask_scores, ask_segments, logit_scale_of
 from gerund.methods.training import saved
 from gerund.methods.training.lesson import read_lesson, require_objects
 from gerund.metrics.calibration import softmax
+from gerund.own import file_sha256, names_file
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FrameArray, IntArray, Segments, Track
 from gerund.video.memory import FrameSource

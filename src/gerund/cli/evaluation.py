@@ -400,7 +400,7 @@ def _vocabulary(given: str) -> str:
 
 def _method(given: str) -> str:
     """A method's name; a file is named so that it is the same one from another folder."""
-    from gerund.methods.own import names_file
+    from gerund.own import names_file
 
     file, _, name = given.rpartition(":")
     return f"{_absolute(file)}:{name}" if names_file(given) else given

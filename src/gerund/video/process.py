@@ -144,6 +144,22 @@ class Process:
             place += length
         return found
 
+    def check(self, path: Path, *, thorough: bool) -> tuple[Index, int]:
+        """Where the frames of a video are, and how many are damaged; only when `thorough` they are all decoded.
+
+        Raises:
+            VideoError: it cannot be read within the limits.
+        """
+        self.served += 1
+        self.is_fit = False
+        self._send(path, "check", os.fsencode(path), thorough=thorough)
+        answer = self._receive(path, "check")
+        self.is_fit = True
+        try:
+            return Index.from_message(answer.fields, answer.body), int(answer.fields["damaged"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._lost(path, "gave an answer that makes no sense") from error
+
     def preview(self, path: Path, most_bytes: int) -> tuple[str, bytes]:
         """The media type of a video, and the bytes of a small copy unless browsers play it as it is.
 

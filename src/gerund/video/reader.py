@@ -183,6 +183,14 @@ class Video:
         if done < len(wanted):
             yield from self._decoder.from_start(wanted[done:], self.index)
 
+    def count_damaged(self) -> int:
+        """Decodes every frame and tells how many the decoder itself calls damaged.
+
+        Raises:
+            VideoError: the file cannot be opened or decoded, or fewer frames come out than it has.
+        """
+        return self._decoder.count_damaged(self.index)
+
     @cached_property
     def index(self) -> Index:
         """Where its frames are, found in one pass over the file, or by whoever has made that pass already."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from gerund.chores.rhythm import own_rate, steady_frames
-from gerund.types import FrameArray
+from gerund.types import FrameArray, IntArray
 from gerund.video.reader import Video
 from gerund.video.transforms import resize_short_side
-from gerund.video.workers import Workers
+from gerund.video.workers import Reading, Workers
 from gerund.writing import write_text
 
 ABOUT = "frames.json"
@@ -26,10 +28,11 @@ _DIGITS = 6
 _JPEG_QUALITY = 95
 
 
-def pictures_of(
+@contextmanager
+def steady_pictures(
     path: Path, rate: Fraction | None, short_px: int | None, workers: Workers
-) -> Iterator[tuple[Fraction, FrameArray]]:
-    """The pictures of a video at a steady rate, each with that rate.
+) -> Iterator[tuple[Fraction, Iterator[FrameArray]]]:
+    """A video's pictures at a steady rate, and that rate.
 
     Args:
         path: the file.
@@ -42,14 +45,16 @@ def pictures_of(
     """
     with workers.reading(Video(path)) as reading:
         chosen = rate or own_rate(reading.video)
-        numbers = steady_frames(reading.video, chosen)
-        wanted, counts = np.unique(numbers, return_counts=True)
-        for (_, found), count in zip(reading.pictures(wanted, {None: wanted.tolist()}), counts, strict=True):
-            picture = found[None]
-            if short_px is not None and min(picture.shape[:2]) > short_px:
-                picture = resize_short_side(picture, short_px)
-            for _ in range(int(count)):
-                yield chosen, picture
+        yield chosen, _pictures(reading, steady_frames(reading.video, chosen), short_px)
+
+
+def _pictures(reading: Reading, numbers: IntArray, short_px: int | None) -> Iterator[FrameArray]:
+    wanted, counts = np.unique(numbers, return_counts=True)
+    for (_, found), count in zip(reading.pictures(wanted, {None: wanted.tolist()}), counts, strict=True):
+        picture = found[None]
+        if short_px is not None and min(picture.shape[:2]) > short_px:
+            picture = resize_short_side(picture, short_px)
+        yield from repeat(picture, int(count))
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Frames:
 
     Attributes:
         rate: pictures a second; None for the video's own.
-        short_px: see `pictures_of`.
+        short_px: see `steady_pictures`.
         format: of the pictures.
     """
 
@@ -80,10 +85,11 @@ class Frames:
             VideoError: it cannot be read.
         """
         target.mkdir()
-        number, rate = 0, Fraction(0)
-        options = {"quality": _JPEG_QUALITY} if self.format == "jpg" else {}
-        for number, (rate, picture) in enumerate(pictures_of(source, self.rate, self.short_px, workers), 1):
-            Image.fromarray(picture).save(target / f"{number:0{_DIGITS}d}.{self.format}", **options)
+        number = 0
+        with steady_pictures(source, self.rate, self.short_px, workers) as (rate, pictures):
+            for number, picture in enumerate(pictures, 1):
+                file = target / f"{number:0{_DIGITS}d}.{self.format}"
+                Image.fromarray(picture).save(file, quality=_JPEG_QUALITY)  # which PNG passes over
         about = {"fps": f"{rate.numerator}/{rate.denominator}", "frames": number, "video": source.name}
         write_text(target / ABOUT, json.dumps(about) + "\n")
         return number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -30,8 +31,8 @@ def each(
     is_through = False
     try:
         while True:
-            while len(waiting) < 2 * at_once and (item := next(todo, waiting)) is not waiting:
-                waiting[pool.submit(work, item)] = item  # type: ignore[arg-type]
+            for item in islice(todo, 2 * at_once - len(waiting)):
+                waiting[pool.submit(work, item)] = item
             if not waiting:
                 break
             for done in wait(waiting, return_when=FIRST_COMPLETED).done:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import Colorspace, ColorRange
+from av.video.reformatter import ColorRange, Colorspace
 
-from gerund.chores.frames import pictures_of
+from gerund.chores.frames import steady_pictures
 from gerund.errors import VideoError
 from gerund.types import FrameArray
 from gerund.video.workers import Workers
@@ -48,33 +48,36 @@ class Transcoded:
         Raises:
             VideoError: it cannot be read, or what was written is not whole.
         """
-        count = 0
-        with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            stream = None
-            for rate, picture in pictures_of(source, self.rate, self.short_px, workers):
-                if stream is None:
-                    options = {"crf": str(self.crf), "preset": "fast", "threads": "1"}
-                    stream = container.add_stream("libx264", rate=rate, options=options)
-                    stream.height, stream.width = _even(picture).shape[:2]
-                    stream.pix_fmt = "yuv420p"
-                    stream.codec_context.colorspace = _BT601
-                    stream.codec_context.color_range = int(ColorRange.MPEG)
-                frame = av.VideoFrame.from_ndarray(_even(picture), format="rgb24").reformat(
-                    format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG
-                )
-                frame.pts, frame.time_base = count, 1 / rate
-                container.mux(stream.encode(frame))
-                count += 1
-            if stream is not None:
-                container.mux(stream.encode(None))
+        with steady_pictures(source, self.rate, self.short_px, workers) as (rate, pictures):
+            count = self._encode(target, rate, pictures)
         index, _ = workers.check(target, thorough=False)
         if len(index.times_s) != count:
             raise VideoError(source, f"{count} pictures were written, and {len(index.times_s)} are in the file")
         return count
 
+    def _encode(self, target: Path, rate: Fraction, pictures: Iterator[FrameArray]) -> int:
+        """Writes pictures of one size, and tells how many."""
+        count = 0
+        with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+            options = {"crf": str(self.crf), "preset": "fast", "threads": "1"}
+            stream = container.add_stream("libx264", rate=rate, options=options)
+            stream.pix_fmt = "yuv420p"
+            stream.codec_context.colorspace = _BT601
+            stream.codec_context.color_range = int(ColorRange.MPEG)
+            for count, picture in enumerate(map(_even, pictures), 1):
+                if count == 1:
+                    stream.height, stream.width = picture.shape[:2]
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+                    format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG
+                )
+                frame.pts, frame.time_base = count - 1, 1 / rate
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return count
+
 
 def _even(picture: FrameArray) -> FrameArray:
-    """A picture with even sides: H.264 stores colour for pairs of pixels. What is too much is cut off, a line doubled."""
+    """A picture with even sides, as H.264 stores colour for pairs of pixels: a line is cut off, a lone one doubled."""
     height, width = picture.shape[:2]
     if min(height, width) == 1:
         picture = np.repeat(np.repeat(picture, 2 if height == 1 else 1, axis=0), 2 if width == 1 else 1, axis=1)

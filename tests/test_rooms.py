@@ -18,7 +18,7 @@ FLOORS = [
     ["answers", "examples", "assets", "metrics"],
     ["record"],
     ["text", "video"],
-    ["encoders"],
+    ["encoders", "chores"],
     ["features"],
     ["methods"],
     ["bench"],

@@ -1,4 +1,4 @@
-"""Clips that are parts of videos on YouTube, as the lists of Kinetics name them: fetched and cut by installed programs."""
+"""Clips of videos on YouTube, as the lists of Kinetics name them: fetched and cut by installed programs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from gerund.chores.converting import RECORD
 from gerund.chores.pool import each
 from gerund.chores.programs import ProgramError, Programs, find_programs
 from gerund.errors import GerundError, UsageError, VideoError, reason_of
+from gerund.record import SCHEMA, Record, settings_id
 from gerund.video.reader import VIDEO_SUFFIXES
 from gerund.video.workers import Workers
 
@@ -56,6 +58,8 @@ class Clip:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise UsageError(f"{self.name!r} is no YouTube id of 11 letters with the start and end of a clip")
+        if (times_s := self.times_s) and times_s[0] >= times_s[1]:
+            raise UsageError(f"the clip {self.name} ends before it begins")
         label = self.label
         wrong = not label or label.startswith((".", "-")) or label != label.strip() or len(label) > _LONGEST_LABEL
         if wrong or set(label) & set('/\\:*?"<>|') or any(ord(mark) < ord(" ") for mark in label):
@@ -221,3 +225,51 @@ class Cutter:
         except (ProgramError, OSError) as error:
             return error
         return None
+
+
+def fetch(
+    clips: Sequence[Clip], out: Path, cutter: Cutter, *, at_once: int, again: bool = False
+) -> Iterator[tuple[Clip, Exception | None]]:
+    """Fetches clips that are not there yet and were not found to be gone.
+
+    Args:
+        clips: what is wanted.
+        out: the data set's folder; the record in it remembers what is gone.
+        cutter: does it.
+        at_once: how many videos are fetched at once.
+        again: ask also for what was gone.
+
+    Yields:
+        Every clip with None, or with what kept it from being had.
+
+    Raises:
+        RefusedError: the site wants no more questions.
+        UsageError: another process is at work in the folder.
+    """
+    settings = settings_id(kind="clips")
+    record = Record(out / RECORD, is_answer=lambda line: line["error"] is None or bool(line.get("gone")))
+    places = {clip: os.path.abspath(out / clip.label / f"{clip.name}.mp4") for clip in clips}
+    try:
+        record.begin()
+        todo: list[Clip] = []
+        for clip in clips:
+            line = None if again or clip.find(out) else record.find(places[clip], clip.name, settings)
+            if line and line["error"] is not None:
+                yield clip, GoneError(line["error"])
+            else:
+                todo.append(clip)
+        for clip, error in cutter.run(todo, at_once=at_once):
+            line = {
+                "schema": SCHEMA,
+                "settings": settings,
+                "content": clip.name,
+                "video": places[clip],
+                "error": None if error is None else reason_of(error),
+                "gone": isinstance(error, GoneError),
+            }
+            if error is not None or not record.has(line):
+                record.append(line)
+            yield clip, error
+        record.close(list(places.values()))
+    finally:
+        record.release()

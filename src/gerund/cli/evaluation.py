@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gerund.batch import errors_to_exit
-from gerund.cli.options import Device, EngineName, PrecisionName, Texts, Threads
+from gerund.cli.options import Device, EngineName, PrecisionName, Skip, Texts, Threads
 from gerund.errors import UsageError
 from gerund.printing import echo, printable
 from gerund.writing import check_folder, check_outputs, is_stdout, write_text
@@ -85,6 +85,7 @@ def evaluate(
         typer.Option(metavar="DATASET", help="What the features were trained on, for the overlap-free figures."),
     ] = None,
     allow_missing: AllowMissing = False,
+    skip: Skip = "",
     predictions: Annotated[
         str, typer.Option(metavar="PATTERN", help="Score these detection files instead; {split} stands for the split.")
     ] = "",
@@ -128,6 +129,7 @@ def evaluate(
             trained=_absolute(trained),
             trained_on=trained_on or [],
             allow_missing=allow_missing,
+            skip=_absolute(skip),
             predictions=_absolute(predictions),
             truth=_absolute(truth),
             seed=seed,
@@ -165,6 +167,7 @@ def train(
     paper: Paper = False,
     splits: Splits = "",
     allow_missing: AllowMissing = False,
+    skip: Skip = "",
     seed: Seed = None,
     device: Device = "auto",
     threads: Threads = 0,
@@ -199,6 +202,7 @@ def train(
             paper=paper,
             splits=_names(splits),
             allow_missing=allow_missing,
+            skip=_absolute(skip),
             seed=seed,
             device=device,
         )

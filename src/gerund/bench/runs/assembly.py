@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from gerund.bench.protocols.benchmarks import find_benchmark
 from gerund.bench.runs.material import Material, TrackSource, space
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.toyworld import TOYWORLDS
+from gerund.chores.verdicts import KnownBad
 from gerund.encoders.base import Encoder
 from gerund.encoders.table import VectorTable
 from gerund.errors import AssetError, UsageError
@@ -97,6 +98,8 @@ def assemble(
     else:
         benchmark = find_benchmark(request.benchmark)
         material = _read_material(request, benchmark, own_texts=takes(card, "descriptions"))
+    if request.skip:
+        material = replace(material, skip=KnownBad.read(request.skip).ids)
     if (card.task == "localization") != (benchmark.task == "localization"):
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
     needs_model = takes(card, "encoder") or (takes(card, "texts") and not {"texts"} & {*parts, *request.vectors})

@@ -135,6 +135,7 @@ def _card_lines(report: ReportData) -> tuple[str, ...]:
         **({"method's file": f"sha256 {report.method.file_sha256}"} if report.method.file_sha256 else {}),
         "chosen on held-out seen classes": "; ".join(chosen) or "nothing",
         "features": report.features,
+        **({"videos left out as bad": skip} if (skip := report.request.get("skip")) else {}),
         "class texts": texts,
         "overlap checked against": _checked_against(report),
         "seed": report.seed,

@@ -183,7 +183,7 @@ class Cutter:
             *(self._fetcher, "--ignore-config", "--no-playlist", "--no-progress", "--no-cache-dir", "--no-mtime"),
             *("--socket-timeout", "30", "--retries", "3", "--max-filesize", _MOST_SOURCE),
             *("--format", f"bv*{tall}+ba/b{tall}/bv*+ba/b", "--merge-output-format", "mkv"),
-            *("--ffmpeg-location", self._ffmpeg, "--output", os.path.join(os.path.abspath(folder), "source.%(ext)s")),
+            *("--ffmpeg-location", self._ffmpeg, "--output", "source.%(ext)s"),
             *(("--cookies", os.path.abspath(self._wishes.cookies)) if self._wishes.cookies else ()),
             *("--", f"https://www.youtube.com/watch?v={youtube_id}"),
         ]

@@ -35,14 +35,20 @@ def each(
                 waiting[pool.submit(work, item)] = item
             if not waiting:
                 break
-            for done in wait(waiting, return_when=FIRST_COMPLETED).done:
+            finished = wait(waiting, return_when=FIRST_COMPLETED).done
+            for done in sorted(finished, key=_ends_all):  # what was finished beside Ctrl-C is kept
                 item = waiting.pop(done)
                 error = done.exception()
-                if error is not None and not isinstance(error, Exception):
-                    raise error
-                yield item, error if error is not None else done.result()
+                if isinstance(error, Exception):
+                    yield item, error
+                else:
+                    yield item, done.result()
         is_through = True
     finally:
         if not is_through:
             stop()
         pool.shutdown(cancel_futures=True)
+
+
+def _ends_all(done: Future[_Result]) -> bool:
+    return isinstance(done.exception(), BaseException) and not isinstance(done.exception(), Exception)

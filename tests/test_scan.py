@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from gerund.bench.runs.material import Material
 from gerund.bench.runs.run import run as run_benchmark
+from gerund.bench.runs.toyworld import TOYWORLDS
 from gerund.chores.scan import Strictness, scan
 from gerund.chores.verdicts import KnownBad, Verdict, is_verdict
 from gerund.cli import app
@@ -290,7 +291,8 @@ def write_list(path, verdicts):
 
 def test_an_evaluation_leaves_out_the_bad_ones_alone(tmp_path):
     """With --skip a report counts what the list names, says so, and can be repeated; a score file cannot be cut."""
-    test = [video.video for video in WORLD.listing if video.label in WORLD.benchmark.splits[0].unseen]
+    world, benchmark = TOYWORLDS["toyworld"](0)
+    test = [video.video for video in world.listing if video.label in benchmark.splits[0].unseen]
     listed = write_list(tmp_path / "l.jsonl", bad(*test[:3], "nobody"))
     out = tmp_path / "r.json"
     done = gerund("evaluate", "eszsl", "--on", "toyworld", "--splits", "0", "--skip", listed, "--out", out)

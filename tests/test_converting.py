@@ -56,7 +56,7 @@ def files_of(folder):
 
 
 def test_frames_are_all_frames_in_order(made, tmp_path):
-    """At a video's own rate the pictures are its frames, to the bit in PNG; the rate lies beside; a bad file is named."""
+    """At its own rate a video's pictures are its frames, to the bit in PNG, the rate beside; a bad file is named."""
     out = tmp_path / "out"
     done = gerund("data", "frames", made, out, "--format", "png")
     assert done.exit_code == 1 and "c.mp4: it is a text file" in done.output and "2 of 3 videos are here" in done.output
@@ -117,9 +117,9 @@ class Kept:
     """A form that counts what is made of which video."""
 
     ending = ".txt"
-    settings = {"kind": "test"}
 
     def __init__(self, during=None):
+        self.settings = {"kind": "test"}
         self.made = []
         self._during = during
 
@@ -135,7 +135,9 @@ def convert(source, out, form, **settings):
     with Workers() as workers:
         conversion = Conversion(form, out, workers, **settings)
         try:
-            return {job.source.name: error for job, error in conversion.run(plan(source, out, form.ending)[0], at_once=1)}
+            return {
+                job.source.name: error for job, error in conversion.run(plan(source, out, form.ending)[0], at_once=1)
+            }
         finally:
             conversion.release()
 

@@ -121,7 +121,7 @@ def test_quick_looks_for_frames_alone(folder, tmp_path):
 
 
 def test_a_scan_goes_on_where_it_was(folder, tmp_path, looked):
-    """What is on record is not decoded again, under whatever name; what changed is, and what is gone leaves the list."""
+    """What is on record is not decoded again, whatever its name; what changed is, and what is gone leaves the list."""
     listed = tmp_path / "l.jsonl"
     gerund("data", "scan", folder, "--json", listed)
     assert len(looked) == 6
@@ -276,7 +276,9 @@ def test_extract_leaves_out_the_bad_ones_alone(folder, tmp_path, run):
     shutil.copy(folder / "z" / "copy.mp4", elsewhere / "c.mp4")
     (elsewhere / "new.mp4").write_text("not on the list\n")
     done = run("extract", elsewhere, "--out", tmp_path / "store2", "--skip", listed)
-    assert done.exit_code == 1 and "new.mp4" in done.output and "1 of 3 videos left out" in " ".join(done.output.split())
+    assert (
+        done.exit_code == 1 and "new.mp4" in done.output and "1 of 3 videos left out" in " ".join(done.output.split())
+    )
     assert FeatureStore(tmp_path / "store2").ids() == ["c"]
 
 
@@ -328,7 +330,7 @@ def test_a_missing_video_that_is_not_listed_is_refused():
     ids = [video.video for video in WORLD.listing]
     features = Lacking(set(ids[:2]))
     material: Material = replace(MATERIAL, train_features=features, test_features=features)
-    with pytest.raises(UsageError, match="1 of .* have no features"):
+    with pytest.raises(UsageError, match=r"1 of .* have no features"):
         next(run_benchmark(WORLD.benchmark, Least, replace(material, skip=frozenset(ids[:1]))))
     whole = next(run_benchmark(WORLD.benchmark, Least, replace(material, skip=frozenset(ids[:2]))))
     assert sum(whole.missing.values()) == 2
@@ -346,7 +348,13 @@ def test_a_list_is_read_with_care(tmp_path):
     with listed.open("a") as file:
         file.write('{"schema": 1, "settings"')
     assert KnownBad.read(listed).ids == {"a"}
-    for text in ('{"schema": 1}\n', "[]\n", "not JSON\n", '{"schema": 2}\n', listed.read_text().replace("corrupt", "x")):
+    for text in (
+        '{"schema": 1}\n',
+        "[]\n",
+        "not JSON\n",
+        '{"schema": 2}\n',
+        listed.read_text().replace("corrupt", "x"),
+    ):
         (tmp_path / "other").write_text(text)
         with pytest.raises(UsageError, match="line 1"):
             KnownBad.read(tmp_path / "other")

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from gerund.assets import DownloadProgress, is_offline
-from gerund.assets.transfer import Connection, download_unknown
+from gerund.assets.transfer import Connection, download_unknown, fetch_text
 from gerund.errors import AssetError, UsageError
 from gerund.reading import DamageError, read_at_most
 
@@ -87,8 +87,7 @@ def obtain(source: Source, folder: Path, *, progress: DownloadProgress | None = 
         return path
     path = folder / hashlib.sha256(source.place.encode()).hexdigest()[:12] / source.name
     if not path.is_file():
-        if is_offline():
-            raise AssetError(f"{source.place} is not here, and GERUND_OFFLINE forbids to fetch it")
+        _require_online(source)
         download_unknown(
             source.place,
             path,
@@ -105,7 +104,7 @@ def obtain(source: Source, folder: Path, *, progress: DownloadProgress | None = 
     return path
 
 
-def read_sources(place: str, folder: Path, *, progress: DownloadProgress | None = None) -> list[Source]:
+def read_sources(place: str) -> list[Source]:
     """The archive that a place names, or where it is a list (``.txt``) the archives in it, one a line.
 
     Raises:
@@ -116,9 +115,8 @@ def read_sources(place: str, folder: Path, *, progress: DownloadProgress | None 
     given = Source(place)
     if not given.name.lower().endswith(".txt"):
         return [given]
-    path = obtain(given, folder, progress=progress)
     try:
-        lines = read_at_most(path, _MOST_LIST_BYTES).decode().split()
+        lines = _read_list(given).split()
     except (OSError, DamageError, UnicodeDecodeError) as error:
         raise UsageError(f"{place}: no list of archives ({error})") from error
     for line in lines:
@@ -126,6 +124,18 @@ def read_sources(place: str, folder: Path, *, progress: DownloadProgress | None 
             raise UsageError(f"{place}: expected addresses, one a line, got {line[:200]!r}")
         check_place(line)
     return [Source(line) for line in dict.fromkeys(lines)]
+
+
+def _read_list(given: Source) -> str:
+    if not given.is_address:
+        return read_at_most(Path(given.place), _MOST_LIST_BYTES).decode()
+    _require_online(given)
+    return fetch_text(given.place, Connection(), accept="text/plain, */*")[0]
+
+
+def _require_online(source: Source) -> None:
+    if is_offline():
+        raise AssetError(f"{source.place} is not here, and GERUND_OFFLINE forbids to fetch it")
 
 
 def _require_digest(source: Source, path: Path) -> None:

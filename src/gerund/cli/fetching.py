@@ -231,9 +231,8 @@ def _from_archives(
 ) -> dict[Clip, tuple[str, bool]]:
     from gerund.chores.downloads import read_sources
     from gerund.chores.kinetics import place_of, where
-    from gerund.chores.placing import ARCHIVES
 
-    sources = [item for place in places for item in read_sources(place, out / ARCHIVES, progress=watcher.download)]
+    sources = [item for place in places for item in read_sources(place)]
     wanted = hashlib.sha256("\n".join(sorted(f"{clip.label}/{clip.name}" for clip in clips)).encode()).hexdigest()
     known = where(clips)
     failed = 0

@@ -92,6 +92,9 @@ class KnownBad:
 
     Args:
         verdicts: a scan's list.
+
+    Attributes:
+        ids: of the videos; not those that a good file on the list has too.
     """
 
     def __init__(self, verdicts: Iterable[Verdict]) -> None:
@@ -101,10 +104,6 @@ class KnownBad:
         self._places = {os.path.realpath(item.video) for item in bad if item.content}
         self._contents = {item.content for item in bad if item.state in _OF_CONTENT and item.content}
         self._sizes = {item.bytes for item in bad if item.content in self._contents}
-
-    def __len__(self) -> int:
-        """How many videos, by their ids."""
-        return len(self.ids)
 
     def has_file(self, path: Path) -> bool:
         """True for a file on the list: this very one, or where it is corrupt or short, one of the same content."""

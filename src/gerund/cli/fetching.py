@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -231,9 +230,10 @@ def _from_archives(
 ) -> dict[Clip, tuple[str, bool]]:
     from gerund.chores.downloads import read_sources
     from gerund.chores.kinetics import place_of, where
+    from gerund.record import settings_id
 
     sources = [item for place in places for item in read_sources(place)]
-    wanted = hashlib.sha256("\n".join(sorted(f"{clip.label}/{clip.name}" for clip in clips)).encode()).hexdigest()
+    wanted = settings_id(clips=sorted(f"{clip.label}/{clip.name}" for clip in clips))
     known = where(clips)
     failed = 0
     done = _place(sources, out, partial(place_of, clips=known), wanted, watcher, programs, keep=keep, again=again)

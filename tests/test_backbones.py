@@ -15,10 +15,11 @@ from gerund.assets import find_asset, is_here, path_of
 from gerund.encoders.engines import compile_graph
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks import backbone, bert, bit, c3d, efficientnet, r2plus1d, tsm
-from gerund.encoders.objects import rank_objects, read_objects, sample_frames
+from gerund.encoders.objects import rank_objects, sample_frames
 from gerund.encoders.weights.checkpoint import Checkpoint
 from gerund.encoders.weights.legacy import read_legacy
 from gerund.errors import AssetError, UsageError
+from gerund.text.objects import find_concepts
 from gerund.video.reader import Video
 from gerund.video.transforms import Preparation
 
@@ -250,7 +251,8 @@ def test_efficientnet_with_its_weights_equals_torch(number):
 )
 def test_efficientnet_sees_what_is_there(clip, thing):
     """A weightlifter's barbell, a batter and a guitar are among the three best of 1,000 objects."""
-    assets = [find_asset(name) for name in ("efficientnet-lite0", "imagenet1k-classes", "wordnet-words")]
+    names = ("efficientnet-lite0", "imagenet1k-classes", "wordnet-words", "wordnet-glosses")
+    assets = [find_asset(name) for name in names]
     if not all(map(is_here, assets)):
         pytest.skip("EfficientNet-Lite0 and the names of its classes are not in the cache; 'gerund.assets.fetch' them")
     if not (CLIPS / clip).is_file():
@@ -259,8 +261,7 @@ def test_efficientnet_sees_what_is_there(clip, thing):
     video = Video(CLIPS / clip)
     frames = np.stack([net.prepare(frame) for _, frame in video.frames(net.sample(video.num_frames))])
     best, _ = rank_objects(net(frames), 3)
-    names = read_objects(path_of(assets[1]), path_of(assets[2]))
-    assert thing in [names[place] for place in best]
+    assert thing in [find_concepts("imagenet1k").names[place] for place in best]
 
 
 def bit_arrays(rng, num_classes):
@@ -384,16 +385,6 @@ def test_object_frames_and_ranks():
     best, scores = rank_objects(np.array([[9.0, 4, 0], [-9, 4, 0]], np.float32), 20)
     assert best.tolist() == [1, 0, 2]
     np.testing.assert_allclose(scores, [1 / (1 + math.exp(-4)), 0.5, 0.5], rtol=1e-6)
-
-
-def test_objects_without_a_text_are_an_error(tmp_path):
-    """Names come in the order of the classes; a class that has none is named."""
-    (tmp_path / "classes.txt").write_text("n2\nn1\n")
-    (tmp_path / "words.txt").write_text("n1\tdog, hound\nn2\tcat\n")
-    assert read_objects(tmp_path / "classes.txt", tmp_path / "words.txt") == ["cat", "dog, hound"]
-    (tmp_path / "words.txt").write_text("n1\tdog\n")
-    with pytest.raises(AssetError, match="n2"):
-        read_objects(tmp_path / "classes.txt", tmp_path / "words.txt")
 
 
 # clip networks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +13,7 @@ torch = pytest.importorskip("torch", reason="Elaborate learns with PyTorch")
 pytest.importorskip("transformers", reason="Elaborate reads texts with a BERT of transformers")
 
 from gerund.encoders.networks.bert import Bert  # noqa: E402
+from gerund.encoders.table import VectorTable  # noqa: E402
 from gerund.errors import AssetError, UsageError  # noqa: E402
 from gerund.examples import Examples, Inputs  # noqa: E402
 from gerund.methods.recognizers.elaborate.layers import (  # noqa: E402
@@ -24,7 +24,6 @@ from gerund.methods.recognizers.elaborate.layers import (  # noqa: E402
     VideoEncoder,
     Views,
     WordBackbone,
-    WordTable,
     concept_weights,
     device_of,
 )
@@ -117,7 +116,7 @@ def test_attention_pooling_is_its_equation():
         np.testing.assert_allclose(found[row], vector / np.linalg.norm(vector), atol=1e-6)
 
 
-TABLE = WordTable(
+TABLE = VectorTable(
     ("used", "one", "ball", "n't", "do", "near"), np.random.default_rng(3).normal(size=(6, 8)).astype("f4")
 )
 
@@ -149,25 +148,6 @@ def test_a_text_without_a_known_word_is_refused():
     """Where the table has no word of a text, that is an error that shows the text, not a mean over nothing."""
     with pytest.raises(UsageError, match="none of 'yarn spinning'"):
         WordBackbone(TABLE).tokenise(["one", "yarn spinning"])
-
-
-def test_word_tables_are_read_from_either_kind_of_file(tmp_path):
-    """A NumPy file and a checkpoint beside a JSON list of words give the same table; other files are refused."""
-    from safetensors.numpy import save_file
-
-    (tmp_path / "words.json").write_text(json.dumps(TABLE.words))
-    np.save(tmp_path / "a.npy", TABLE.vectors)
-    save_file({"embedding.weight": TABLE.vectors, "other": TABLE.vectors[:3]}, tmp_path / "b.safetensors")
-    found = [WordTable.read(tmp_path / name, tmp_path / "words.json") for name in ("a.npy", "b.safetensors")]
-    assert found[0].fingerprint == found[1].fingerprint == TABLE.fingerprint
-    assert WordTable(TABLE.words[::-1], TABLE.vectors).fingerprint != TABLE.fingerprint
-    np.save(tmp_path / "a.npy", TABLE.vectors[:5])
-    with pytest.raises(UsageError, match="0 arrays have 6 rows"):
-        WordTable.read(tmp_path / "a.npy", tmp_path / "words.json")
-    with pytest.raises(UsageError, match="JSON list"):
-        WordTable.read(tmp_path / "a.npy", tmp_path / "a.npy")
-    with pytest.raises(UsageError, match="6 words"):
-        WordTable(TABLE.words, TABLE.vectors[:5])
 
 
 def test_recurrent_directions_are_averaged():
@@ -326,7 +306,7 @@ def test_objects_must_be_there_and_fit_the_vocabulary():
     spoken = ObjectTexts(tuple("abcdefgh"), tuple("abcdefgh"))
     tracks = np.zeros((2, 3), np.float32)
     given = Inputs.of(tracks)
-    with pytest.raises(UsageError, match=r"none.*rank_objects.*streams='video'"):
+    with pytest.raises(UsageError, match=r"none.*--objects FILE.*streams='video'"):
         spoken.objects_of(given)
     with pytest.raises(UsageError, match="4 of each, not 5"):
         spoken.objects_of(Inputs(given, np.zeros((2, 4), np.int64)))
@@ -591,7 +571,7 @@ def test_choosing_takes_the_best_epoch_and_may_be_repeated(bert):
     last = method.state()
     shares = []
     for number in range(1, 5):
-        method._take(method.history_, number)
+        method.take_checkpoint(number)
         shares.append(accuracy(method, unseen, classes))
     best = int(np.argmax(shares)) + 1
     assert method.choose(unseen, classes) is method
@@ -603,6 +583,45 @@ def test_choosing_takes_the_best_epoch_and_may_be_repeated(bert):
     method.choose(seen, seen_classes)
     assert accuracy(method.choose(unseen, classes), unseen, classes) == max(shares)
     assert any((last[name] != tensor.numpy()).any() for name, tensor in method.history_.weights(1).items())
+
+
+def test_what_saves_memory_changes_nothing_else(bert):
+    """BERT's layers computed twice give the same weights to the last bit; batches in parts nearly the same."""
+    (seen, classes), _ = make_world(videos=1)
+    made = {**QUICK, "bert": bert, "streams": "video", "epochs": 2, "text_dropout": 0.0, "lr": 1e-4}
+    plain = Elaborate(**made).fit(seen, classes)
+    again = Elaborate(**made, recompute=True).fit(seen, classes)
+    parts = Elaborate(**made, accumulate=2).fit(seen, classes)
+    assert not any("forward" in vars(module) for module in again.network_.modules())
+    for name, array in plain.state().items():
+        np.testing.assert_array_equal(again.state()[name], array, err_msg=name)
+        np.testing.assert_allclose(parts.state()[name], array, atol=1e-3, err_msg=name)
+    assert any((parts.state()[name] != array).any() for name, array in plain.state().items())
+
+
+def test_settings_of_training_reach_the_loop(bert, monkeypatch):
+    """What is spared, how batches are computed, in which numbers, and where it ends."""
+    (seen, classes), _ = make_world(videos=1)
+    asked = {}
+
+    def note(network, loss, num_examples, **settings):
+        asked.update(settings)
+        raise Killed
+
+    monkeypatch.setattr("gerund.methods.recognizers.elaborate.method.fit_network", note)
+    method = Elaborate(
+        **{**QUICK, "bert": bert}, decay_vectors=False, accumulate=3, amp=True, half="fp16", recompute=True, epochs=9
+    )
+    method.stop_epoch = 4
+    with pytest.raises(Killed):
+        method.fit(seen, classes)
+    assert [rule.name for rule in asked["rules"]] == ["vectors and norms"]
+    assert (asked["accumulate"], asked["amp"], asked["half"], asked["epochs"]) == (3, True, "fp16", 4)
+    assert asked["recompute"] == ("text.backbone.bert.encoder.layer.*",)
+    assert asked["schedule"].period_steps == 9 * 2, "the schedule is that of all epochs"
+    assert method.checkpoints() == ()
+    with pytest.raises(UsageError, match="nothing to take"):
+        method.take_checkpoint(1)
 
 
 VARIANTS = {
@@ -624,7 +643,7 @@ VARIANTS = {
 def test_every_variant_learns(bert, name):
     """After a few epochs the loss has fallen and some third of the seen videos is named right, chance being 1 in 28."""
     words = (*FILLERS, "is", *VERBS, *NOUNS)
-    table = WordTable(words, np.random.default_rng(0).normal(size=(len(words), 12)).astype("f4"))
+    table = VectorTable(words, np.random.default_rng(0).normal(size=(len(words), 12)).astype("f4"))
     (seen, classes), _ = make_world(videos=4)
     method = Elaborate(**{**QUICK, "bert": bert, "words": table, "epochs": 5, "keep": "last", **VARIANTS[name]})
     method.fit(seen, classes)
@@ -666,7 +685,7 @@ def test_bert_decays_on_its_own_terms(bert, monkeypatch):
     assert all(name.startswith("text.backbone.bert.") == ("bert" in name) for name in asked["names"])
     with pytest.raises(Killed):
         Elaborate.paper(
-            "vse-words", **{**QUICK, "words": WordTable((*VERBS, *NOUNS), np.eye(12, dtype=np.float32))}
+            "vse-words", **{**QUICK, "words": VectorTable((*VERBS, *NOUNS), np.eye(12, dtype=np.float32))}
         ).fit(seen, classes)
     assert not asked["groups"]
 
@@ -677,6 +696,10 @@ def test_bert_decays_on_its_own_terms(bert, monkeypatch):
         ({"fusion": 4}, "fusion"),
         ({"streams": "sound"}, "sound"),
         ({"text": "words"}, "GloVe"),
+        (
+            {"text": "words", "words": WordTable(("a",), np.ones((1, 2), np.float32)), "recompute": True},
+            "layers of BERT",
+        ),
         ({"loss": "l2"}, "one stream"),
         ({"loss": "huber"}, "huber"),
         ({"compat": "early-fusion", "fusion": 2}, "early-fusion"),

@@ -249,12 +249,6 @@ def test_a_dataclass_in_a_file_is_a_method_too(tmp_path):
     assert done.exit_code == 0, done.output
 
 
-def test_settings_that_cannot_be_chosen_are_refused():
-    """Several values for a method that learns nothing are an error, not the first of them."""
-    found = gerund("evaluate", "tear", "--on", "toyworld", "--model", "i3d-minilm", "--set", "unit_frames=true,false")
-    assert found.exit_code == 2 and "learns nothing to choose unit_frames by" in found.output
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -498,6 +498,7 @@ def test_the_training_loop_does_what_its_documentation_says_by_default():
     assert found == {
         "groups": None, "weight_decay": 0.0, "optimizer": "adam", "clip": 10.0, "seed": 2020, "device": "cpu",
         "amp": False, "folder": None, "settings": None, "validate": None, "validate_every": 1, "checkpoint_steps": 0,
-        "resume": True, "progress": None, "keep": "last",
+        "resume": True, "progress": None, "keep": "last", "rules": (), "drop_last": False, "accumulate": 1,
+        "half": "bf16", "recompute": (),
     }  # fmt: skip
     assert vars(Group()) == {"weight_decay": None, "lr_mult": 1.0, "freeze": False}

@@ -169,7 +169,7 @@ def test_an_epoch_is_chosen_by_held_out_classes(world, fitted):
     """Every candidate is asked; the rows are those of the first that answers best."""
     right = {}
     for number in fitted._history.snapshots:
-        fitted._take(number)
+        fitted.take_checkpoint(number)
         right[number] = world.accuracy(fitted), fitted.rows_for(world.unseen)
     best = max(right.values(), key=lambda pair: pair[0])
     fitted.choose(world.test, world.unseen)

@@ -27,7 +27,6 @@ from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.methods.catalog import find_method
 from gerund.text.classes import ClassSpace
-from gerund.types import Segments
 from toyruns import MATERIAL, REST, SEEN, SHARED, WORLD, Least, Of, never
 
 # What a trained method may be asked
@@ -47,7 +46,7 @@ def test_a_method_is_taken_up_with_what_it_has_learned_from(trained):
     """It comes with the classes of its split, from its own folder or from the one above."""
     folder, card, split = trained
     for place in (folder, folder / "split-0"):
-        method, classes = take_up(place, card, {"texts": WORLD}, split, WORLD)
+        method, classes = take_up(place, card, {"texts": WORLD}, WORLD.benchmark, split, WORLD)
         assert classes == split.seen
         asked = Inputs.of(WORLD.tracks(WORLD.ids()[:3]))
         assert method.score(asked, ClassSpace(split.unseen)).shape == (3, 6)
@@ -57,7 +56,7 @@ def test_features_of_another_encoder_are_refused(trained):
     """A method that has learned from one encoder's features is not asked with those of another."""
     folder, card, split = trained
     with pytest.raises(UsageError, match=r"fingerprint toyworld, and these have other"):
-        take_up(folder, card, {"texts": WORLD}, split, Of(fingerprint="other"))
+        take_up(folder, card, {"texts": WORLD}, WORLD.benchmark, split, Of(fingerprint="other"))
 
 
 @pytest.mark.parametrize("spelling", [str, str.upper, lambda name: name.replace("ing", "_ing"), str.title])
@@ -67,7 +66,7 @@ def test_one_leaked_class_is_enough(trained, spelling):
     known = spelling(split.seen[4])
     leaky = Split("0", split.seen[:4], (*split.unseen[1:], known))
     with pytest.raises(UsageError, match=rf"1 of the 6 classes .* such as {known}"):
-        take_up(folder, card, {"texts": WORLD}, leaky, WORLD)
+        take_up(folder, card, {"texts": WORLD}, WORLD.benchmark, leaky, WORLD)
 
 
 def test_another_method_of_the_same_class_is_refused(tmp_path):
@@ -77,7 +76,7 @@ def test_another_method_of_the_same_class_is_refused(tmp_path):
     assert CliRunner().invoke(app, ["train", "devise", *words, "--out", str(tmp_path), "-q"]).exit_code == 0
     split = ToyWorld().benchmark.splits[0]
     with pytest.raises(UsageError, match="a method with loss 'devise', not sje"):
-        take_up(tmp_path, find_method("sje"), {"texts": ToyWorld()}, split, WORLD)
+        take_up(tmp_path, find_method("sje"), {"texts": ToyWorld()}, ToyWorld().benchmark, split, WORLD)
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "without classes", "of another kind", "large"])
@@ -96,7 +95,7 @@ def test_without_its_lesson_a_method_is_not_asked(trained, damage):
         del content["classes"]
         path.write_text(json.dumps(content if damage == "without classes" else content | {"classes": "abc"}))
     with pytest.raises(UsageError, match="it is not known what this method has learned from"):
-        take_up(folder, card, {"texts": WORLD}, split, WORLD)
+        take_up(folder, card, {"texts": WORLD}, WORLD.benchmark, split, WORLD)
 
 
 def test_classes_learned_elsewhere_are_not_free_of_overlap(trained):
@@ -412,22 +411,3 @@ def test_a_method_that_learns_needs_something_to_learn_from():
     )
     assert "split 0: 2 seen classes have no training video here" in told
     assert done.num_train == 50 and done.missing["train"] == 10
-
-
-def test_settings_of_localizers_cannot_be_chosen():
-    """Several values for one that learns and locates are refused; a training-free method takes one value only."""
-
-    class Locating:
-        takes = "track"
-
-        def __init__(self, width=1.0):
-            self.width = width
-
-        def fit(self, examples, classes):
-            return self
-
-        def locate(self, track, classes):
-            return Segments()
-
-    with pytest.raises(UsageError, match="settings of localizers cannot be chosen"):
-        next(run(SHARED, Locating, MATERIAL, choices={"width": [1.0, 2.0]}))

@@ -14,12 +14,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from gerund.cli import app
-from gerund.encoders.objects import rank_objects
 from gerund.errors import AssetError, GerundError, UsageError
 from gerund.examples import Inputs
 from gerund.features import FeatureError, FeatureStore, TrackKind, open_features
 from gerund.features.arrays import read_arrays, read_text_features
-from gerund.features.importers import read_objects, stack_objects, write_objects
 from gerund.features.timing import Clock, spans_from_times
 from gerund.types import Track
 from gerund.video import Video
@@ -328,53 +326,6 @@ def test_a_store_opens_through_the_same_door(tmp_path):
     assert open_features(tmp_path).ids() == ["a"]
     with pytest.raises(UsageError, match="another encoder"):
         open_features(tmp_path, fingerprint="beef")
-
-
-def test_objects_there_and_back(tmp_path):
-    """What is written as Elaborative Rehearsal's code does is read back, best first, and stacked in any order."""
-    rng = np.random.default_rng(0)
-    ranked = {f"v{number}": rank_objects(rng.standard_normal((8, 1000)).astype(np.float32)) for number in range(3)}
-    write_objects(tmp_path / "top20.json", ranked)
-    content = json.loads((tmp_path / "top20.json").read_text())
-    assert content["v1"][0] == ranked["v1"][0].tolist()
-    assert content["v1"][1] == pytest.approx(ranked["v1"][1].tolist())
-    read = read_objects(tmp_path / "top20.json")
-    stacked = stack_objects(read, ["v2", "v0"])
-    assert (stacked.dtype, stacked.shape) == (np.int64, (2, 20))
-    np.testing.assert_array_equal(stacked, [ranked["v2"][0], ranked["v0"][0]])
-    tracks = [Track(vectors(1), np.array([[0.0, 1.0]]), "")] * 2
-    np.testing.assert_array_equal(Inputs(tracks, stacked).take([1]).objects[0], ranked["v0"][0])
-    with pytest.raises(UsageError, match="1 of 2 videos have no objects, such as v7"):
-        stack_objects(read, ["v7", "v0"])
-    with pytest.raises(UsageError, match="1 and 2"):
-        stack_objects({"a": [1], "b": [1, 2]}, "ab")
-
-
-def test_equally_good_objects_may_stand_in_any_order(tmp_path):
-    """Equal scores are in order both ways, as in the many that are 0 after rounding."""
-    (tmp_path / "objects.json").write_text('{"a": [[3, 1, 2], [0.5, 0.0, 0.0]]}')
-    assert list(read_objects(tmp_path / "objects.json")["a"]) == [3, 1, 2]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"a": [[1, 2], [0.5]]}',
-        '{"a": [[1, 2], [0.1, 0.5]]}',
-        '{"a": [[1, -2], [0.5, 0.1]]}',
-        '{"a": [[1.5, 2], [0.5, 0.1]]}',
-        '{"a": [1, 2]}',
-        '{"a": [[1, 2]]}',
-        '{"a": [[1, 2], ["x", "y"]]}',
-        '[["a", [1]]]',
-        '{"a": ',
-    ],
-)
-def test_objects_of_another_form(tmp_path, text):
-    """Another form, places that are none, or scores that are not in order: an error that names the file."""
-    (tmp_path / "objects.json").write_text(text)
-    with pytest.raises(FeatureError, match=r"objects\.json"):
-        read_objects(tmp_path / "objects.json")
 
 
 def test_the_command_converts_and_resumes(tmp_path):

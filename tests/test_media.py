@@ -14,7 +14,7 @@ import pytest
 from gerund.errors import VideoError
 from gerund.video import Video
 from gerund.video.limits import Limits
-from gerund.video.media import FORMATS
+from gerund.video.media import FORMATS, _reason
 from stub import write_colours
 
 
@@ -135,3 +135,11 @@ def test_clocks_that_run_for_years_are_refused(tmp_path):
         container.mux(stream.encode())
     with pytest.raises(VideoError, match="clock runs to"):
         _ = Video(path).num_frames
+
+
+def test_what_ffmpeg_cannot_decode_yet_is_said_in_our_words(tmp_path):
+    """Nobody who has a video wants to be asked for a patch of FFmpeg."""
+    error = av.error.PatchWelcomeError(-1, "Not yet implemented in FFmpeg, patches welcome")
+    assert _reason(tmp_path / "a.mp4", error) == (
+        "it is coded in a way that FFmpeg cannot decode yet; convert it to H.264 first"
+    )

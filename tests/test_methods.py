@@ -13,12 +13,14 @@ from gerund.methods.recognizers import rows
 
 LEARNER = {
     "epochs": 100, "batch": 128, "lr": 1e-3, "warmup_steps": 0, "period_steps": None, "weight_decay": 0.0,
-    "clip": 10.0, "choose_every": 5, "seed": 2020, "device": "auto",
+    "clip": 10.0, "choose_every": 5, "seed": 2020, "device": "auto", "schedule": "exponential", "decay_vectors": True,
+    "average_last": 1, "drop_last": False, "accumulate": 1,
 }  # fmt: skip
 DEFAULTS = {
     "Similarity": {},
     "Tear": {"conditioning": True, "aggregation": "simple", "unit_frames": False, "truncate": False, "compat": ""},
     "Bilinear": LEARNER | {"loss": "devise", "margin": 0.1, "dropout": 0.5, "normalize_texts": True, "lr": 3e-3},
+    "Linear": {"l2": 1e-3, "standardize": True, "iterations": 1000},
     "Dem": LEARNER | {"hidden": 512, "dropout": 0.5, "normalize_texts": False},
     "Eszsl": {"alpha": 3.0, "gamma": 0.0, "targets": "01", "normalize_texts": True},
     "Gcn": LEARNER | {
@@ -32,7 +34,8 @@ DEFAULTS = {
         "separate_objects": False, "glosses": (True, True), "rehearsed_objects": 5, "random_concepts": 0,
         "rehearsal": 1.0, "loss": "ce", "temperature": 0.1, "margin": 0.1, "epochs": 10, "batch": 128, "lr": 1e-4,
         "warmup_steps": None, "period_steps": None, "weight_decay": 1e-4, "bert_weight_decay": 0.0, "seed": 2020,
-        "device": "auto", "amp": False, "keep": "all", "checkpoint_steps": 0, "compat": "",
+        "device": "auto", "amp": False, "keep": "all", "checkpoint_steps": 0, "compat": "", "decay_vectors": True,
+        "half": "bf16", "accumulate": 1, "recompute": False,
     },
     "Contrast": {
         "keep_share": 0.2, "max_classes": 3, "remove_background": None, "window_s": 3.0, "nms_tiou": 0.7,

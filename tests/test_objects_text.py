@@ -7,7 +7,7 @@ import pytest
 from gerund.assets import find_asset, is_here
 from gerund.errors import AssetError, UsageError
 from gerund.text import objects
-from gerund.text.objects import Concepts, read_concepts
+from gerund.text.objects import Concepts, find_concepts, read_concepts
 from gerund.text.wordnet import WordNet
 from test_wordnet import write_dict
 
@@ -64,7 +64,7 @@ def test_every_object_needs_a_name():
 )
 def test_imagenets_classes_are_those_of_its_networks():
     """21,843 and 1,000 classes in the networks' order, all in lower case and with a gloss; some are known by heart."""
-    large, small = Concepts.imagenet21k(), Concepts.imagenet1k()
+    large, small = find_concepts("imagenet21k"), find_concepts("imagenet1k")
     assert (len(large), len(small)) == (21_843, 1_000)
     assert large.texts[0].startswith("organism, being: a living thing")
     assert small.names[0] == "tench, tinca tinca"
@@ -85,10 +85,10 @@ def test_classes_of_a_package_index_have_words_and_glosses(tmp_path, monkeypatch
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(objects, "find_asset", lambda name: name)
     monkeypatch.setattr(objects, "fetch", lambda name: tmp_path / name)
-    found = Concepts.imagenet1k()
+    found = find_concepts("imagenet1k")
     assert (found.names, found.glosses) == (("bow", "acer, genus acer"), ("a weapon", "maples"))
     with pytest.raises(AssetError, match="imagenet21k-classes: 1 classes have no words, the first is n4"):
-        Concepts.imagenet21k()
+        find_concepts("imagenet21k")
     (tmp_path / "imagenet21k-classes").write_text("n1\nn3\n")
     with pytest.raises(AssetError, match="imagenet21k-classes: 1 classes have no gloss, the first is n3"):
-        Concepts.imagenet21k()
+        find_concepts("imagenet21k")

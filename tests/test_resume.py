@@ -228,6 +228,8 @@ def test_overwrite_starts_anew(run, videos, tmp_path, asked):
     assert "--overwrite" in refused.stderr
     assert run("classify", videos, "--actions", ACTIONS, "--json", out, "--overwrite").exit_code == 0
     assert len(lines_of(out)) == 5
+    lost = run("classify", videos, "--actions", ACTIONS, "--csv", tmp_path / "out.csv", "--overwrite")
+    assert lost.exit_code == 2 and "--json" in lost.stderr
 
 
 def test_a_command_that_does_not_fit_its_model_empties_nothing(run, videos, tmp_path):

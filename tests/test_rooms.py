@@ -22,6 +22,7 @@ FLOORS = [
     ["features"],
     ["methods"],
     ["bench"],
+    ["lessons"],
     ["asking", "loading"],
     ["api"],
     ["drawing", "terminal", "page"],
@@ -93,10 +94,13 @@ def test_no_circle_of_files():
     assert len(tuple(TopologicalSorter(knows).static_order())) == len(files)
 
 
-OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf"}
+OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf", "scipy"}
 LEARNING = (
     *(f"recognizers/elaborate/{name}" for name in ("method", "layers", "rehearsal")),
-    *(f"training/{name}" for name in ("fitting", "processes", "run_folder")),
+    *(
+        f"training/{name}"
+        for name in ("fitting", "history", "loop", "parameters", "precision", "processes", "recompute", "run_folder")
+    ),
 )
 MAY_IMPORT = {
     "encoders/engines/torch.py": {"torch"},

@@ -86,7 +86,7 @@ def test_tables_are_read_from_two_files(tmp_path, name, content):
         (VECTORS, ["a", "b"], "2 names needs as many vectors"),
         (VECTORS[0], ["a", "b"], "needs as many vectors"),
         (VECTORS, ["a", "b", 3], "JSON list of names"),
-        (VECTORS, ["Tai chi", "b", "TaiChi"], "'Tai chi' stand in the table twice"),
+        (VECTORS, ["Tai chi", "b", "Tai chi"], "'Tai chi' stand in the table twice"),
         (VECTORS * np.nan, ["a", "b", "c"], "finite"),
         (VECTORS.astype(int), ["a", "b", "c"], "floats"),
         (np.array([{"a": 1}], object), ["a"], "expected a NumPy file"),
@@ -98,6 +98,32 @@ def test_files_that_do_not_fit_are_refused(tmp_path, vectors, names, word):
     (tmp_path / "v.json").write_text(json.dumps(names))
     with pytest.raises(UsageError, match=word):
         VectorTable.read(tmp_path / "v.npy")
+
+
+def test_a_table_is_read_from_a_checkpoint_too(tmp_path):
+    """The one array with a row for each word is taken; none, two, or a file of another kind are refused."""
+    from safetensors.numpy import save_file
+
+    (tmp_path / "words.json").write_text(json.dumps(["a", "b", "c"]))
+    vectors, file = VECTORS.astype("f4"), tmp_path / "b.safetensors"
+    save_file({"embedding.weight": vectors, "other": vectors[:2]}, file)
+    table = VectorTable.read(file, tmp_path / "words.json")
+    assert table.fingerprint == VectorTable(["a", "b", "c"], vectors).fingerprint
+    for arrays, count in (({"x": vectors[:2], "y": vectors[:1]}, 0), ({"x": vectors, "y": vectors + 1}, 2)):
+        save_file(arrays, file)
+        with pytest.raises(UsageError, match=f"{count} of 2 arrays have 3 rows"):
+            VectorTable.read(file, tmp_path / "words.json")
+    with pytest.raises(UsageError, match=r"words\.json: expected a NumPy file .* or a checkpoint"):
+        VectorTable.read(tmp_path / "words.json", tmp_path / "words.json")
+
+
+def test_a_table_of_words_has_their_marks():
+    """Words that differ in marks alone stand side by side; the letter decides, and what could be both is refused."""
+    words = VectorTable(["s", "'s", ",", "n't", "U.S.", "u-s"], np.arange(12.0).reshape(6, 2))
+    assert words.row_of["n't"] == 3
+    assert words.encode_classes(ClassSpace(("s", "'s"))).tolist() == [[0, 1], [2, 3]]
+    with pytest.raises(UsageError, match=r"'U S' could be 'U\.S\.', 'u-s' of the table"):
+        words.encode_classes(ClassSpace(("U S",)))
 
 
 def test_files_that_are_not_there_are_named(tmp_path):

@@ -322,13 +322,13 @@ ALLOWED = {
     ("methods/own.py", "module_from_spec"): "the same",
     ("methods/own.py", "spec_from_loader"): "the same",
     ("methods/own.py", "self.source_to_code"): "the same",
-    ("methods/processes.py", "dist.broadcast_object_list"): "between the processes of one run, see SECURITY.md",
+    ("methods/training/processes.py", "dist.broadcast_object_list"): "between the processes of one run; SECURITY.md",
     ("assets/package_index.py", "subprocess.run"): "pip, with fixed arguments",
     ("encoders/networks/i3d.py", "pickle.Unpickler"): "an allow-list of names",
     ("reading.py", "yaml.load"): "a loader of its own, plainer than safe_load",
     ("chores/programs.py", "subprocess.Popen"): "programs that a person installed, with words of gerund's, no shell",
     ("video/process.py", "subprocess.Popen"): "gerund's own module that decodes, with fixed arguments",
-    ("methods/layers.py", "AutoTokenizer.from_pretrained"): "trust_remote_code=False",
+    ("methods/recognizers/elaborate/layers.py", "AutoTokenizer.from_pretrained"): "trust_remote_code=False",
     ("encoders/engines/torch.py", "torch.compile"): "a module made from gerund's own graph",
 }
 """Every place in src that could turn data into code, and why it does not."""

@@ -59,6 +59,8 @@ class Outputs:
         read = list(inputs)
         if self.embed != "auto" and not self.html:
             raise UsageError(f"--embed {self.embed} says what a page holds; name the page too, with --html FILE")
+        if self.overwrite and self.record is None:
+            raise UsageError("--overwrite begins the record of answers anew; name that file too, with --json FILE")
         check_outputs([*files, folder], read, folders=bool(folder and folder.is_dir()))
         check_outputs(files)
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -119,6 +119,19 @@ class Record:
             file.seek(entry.begin)
             line: Line = json.loads(file.read(entry.size))
         return {**line, "video": video}
+
+    def answers(self, settings: str) -> Iterator[Line]:
+        """The answers that count and were given with these settings, in the order of the file.
+
+        Args:
+            settings: what `settings_id` gave.
+        """
+        wanted = [item for item in self._entries if item.counts and item.is_answer and item.settings == settings]
+        if wanted:
+            with self._path.open("rb") as file:
+                for item in wanted:
+                    file.seek(item.begin)
+                    yield json.loads(file.read(item.size))
 
     def has(self, line: Line) -> bool:
         """True when a line for this very video, with this content, settings and spelling, is there and counts."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gerund.batch import errors_to_exit
-from gerund.cli.options import Device, EngineName, PrecisionName, Skip, Texts, Threads
+from gerund.cli.options import DEFAULT_MODEL, DecodeThreads, Device, EngineName, PrecisionName, Skip, Texts, Threads
 from gerund.errors import UsageError
 from gerund.printing import echo, printable
 from gerund.writing import check_folder, check_outputs, is_stdout, write_text
@@ -34,9 +34,9 @@ MarkdownFile = Annotated[
 ]
 HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML page; - as above.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
-FeaturesOption = Annotated[str, typer.Option(metavar="DIR", help="FeaturesOption of the videos ('gerund extract').")]
+FeaturesOption = Annotated[str, typer.Option(metavar="DIR", help="Features of the videos ('gerund extract').")]
 TrainFeatures = Annotated[
-    str, typer.Option(metavar="DIR", help="FeaturesOption of the training videos, where they are elsewhere.")
+    str, typer.Option(metavar="DIR", help="Features of the training videos, where they are elsewhere.")
 ]
 FeatureEncoder = Annotated[
     str, typer.Option(metavar="NAME", help="Which encoder's features, where the folder has those of several.")
@@ -52,14 +52,24 @@ Vectors = Annotated[
     list[str] | None,
     typer.Option(metavar="PART=FILE[@NAMES]", help="A table of class vectors for the method's texts or rows."),
 ]
-Objects = Annotated[str, typer.Option(metavar="FILE", help="The most likely objects of each video (JSON).")]
+Objects = Annotated[str, typer.Option(metavar="FILE", help="The objects in each video ('gerund objects').")]
+ObjectsVocabulary = Annotated[
+    str,
+    typer.Option(metavar="NAME|FILE", help="What the numbers of --objects stand for, where that file does not say."),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE[,VALUE]", help="A setting; of several the best on held-out classes."),
 ]
+Choose = Annotated[
+    str,
+    typer.Option(
+        metavar="WHAT", help="Chosen on held-out seen classes too: checkpoint, temperature, bias; several by ,"
+    ),
+]
 Paper = Annotated[bool, typer.Option("--paper", help="Start from the method's published settings.")]
 Splits = Annotated[str, typer.Option(metavar="NAMES", help="Only these splits, such as 0,1,2.")]
-AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features.")]
+AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features or objects.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random; without it methods have their own.")]
 
 
@@ -76,7 +86,9 @@ def evaluate(
     texts: Texts = "",
     vectors: Vectors = None,
     objects: Objects = "",
+    objects_vocabulary: ObjectsVocabulary = "",
     set_: Settings = None,
+    choose: Choose = "",
     paper: Paper = False,
     splits: Splits = "",
     trained: Annotated[str, typer.Option(metavar="DIR", help="A method that 'gerund train' wrote.")] = "",
@@ -123,7 +135,9 @@ def evaluate(
             texts=texts,
             vectors=_pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
+            objects_vocabulary=_vocabulary(objects_vocabulary),
             settings=parse_settings(set_ or []),
+            choose=_names(choose),
             paper=paper,
             splits=_names(splits),
             trained=_absolute(trained),
@@ -138,7 +152,11 @@ def evaluate(
         _check_report_file(out)
         check_outputs(
             [out, out and _answers_of(out), markdown, html],
-            [Path(place) for place in (predictions, truth, objects, texts, *request.vectors.values()) if place],
+            [
+                Path(place)
+                for place in (predictions, truth, objects, request.objects_vocabulary, texts, *request.vectors.values())
+                if place
+            ],
         )
         try:
             report = _run(request, out, _loader(device, threads, engine, precision), quiet=quiet)
@@ -152,40 +170,81 @@ def evaluate(
 @app.command()
 def train(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="A method, or file.py:Class for one of yours.")],
-    on: Annotated[str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for each split, with checkpoints.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="A folder for the method; of a benchmark, one for each split."),
+    ] = None,
+    on: Annotated[
+        str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")
+    ] = "",
+    videos: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Videos of yours instead: a folder for each class, or --labels.")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What they show: path,label, or video,start_s,end_s,label; see the docs."),
+    ] = None,
+    actions: Annotated[
+        str, typer.Option(metavar="SPEC", help="The list of classes that numbers in --labels count.")
+    ] = "",
+    keep_features: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where features of --videos are kept; by default the cache.")
+    ] = None,
     features: FeaturesOption = "",
     train_features: TrainFeatures = "",
-    encoder: FeatureEncoder = "",
+    encoder: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Which of the folder's encoders; with --videos what encodes them, if not --model."
+        ),
+    ] = "",
     sampling: Sampling = "",
     data: Data = "",
     model: TextModel = "",
     texts: Texts = "",
     vectors: Vectors = None,
     objects: Objects = "",
+    objects_vocabulary: ObjectsVocabulary = "",
     set_: Settings = None,
+    choose: Choose = "",
     paper: Paper = False,
     splits: Splits = "",
     allow_missing: AllowMissing = False,
     skip: Skip = "",
     seed: Seed = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would take: steps, parameters, memory, time.")
+    ] = False,
     device: Device = "auto",
     threads: Threads = 0,
     engine: EngineName = "auto",
     precision: PrecisionName = "auto",
+    decode_threads: DecodeThreads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train METHOD on the seen classes of a benchmark and keep it, for 'gerund evaluate --trained DIR'.
+    """Train METHOD on the seen classes of a benchmark, or on labelled videos of yours, and keep it.
+
+    'gerund evaluate --trained DIR' takes it up. Videos that cannot be read are named, and the exit status is 1.
 
     A run that was stopped goes on from its last checkpoint when it is started again with the same settings.
 
-    Example: gerund train devise --on toyworld --out trained/
+    Example: gerund train eszsl --videos clips/ --labels labels.csv --out trained/
     """
     from gerund.bench.runs.evaluate import train_and_save
+    from gerund.bench.runs.planning import plan_training
     from gerund.bench.runs.request import Request, parse_settings
+    from gerund.cli.teaching import one_source, teach_own
+    from gerund.lessons.teaching import OwnVideos
     from gerund.terminal import Watcher
 
     with errors_to_exit():
+        one_source(
+            on,
+            own={"--videos": videos, "--labels": labels, "--actions": actions, "--keep-features": keep_features},
+            of_benchmarks={"--splits": splits, "--train-features": train_features},
+            of_features={"--sampling": sampling},
+            features=features,
+        )
         request = Request(
             method=_method(method),
             benchmark=on,
@@ -198,7 +257,9 @@ def train(
             texts=texts,
             vectors=_pairs(vectors or [], "--vectors"),
             objects=_absolute(objects),
+            objects_vocabulary=_vocabulary(objects_vocabulary),
             settings=parse_settings(set_ or []),
+            choose=_names(choose),
             paper=paper,
             splits=_names(splits),
             allow_missing=allow_missing,
@@ -206,8 +267,21 @@ def train(
             seed=seed,
             device=device,
         )
-        check_folder(out)
         load = _loader(device, threads, engine, precision)
+        if dry_run and not on:
+            raise UsageError("--dry-run plans the training on a benchmark (--on); leave it out with --videos")
+        if dry_run:
+            with Watcher(quiet=quiet) as watcher:
+                plan = plan_training(request, load_encoder=load, progress=_teller(watcher, quiet=quiet))
+            echo("\n".join(plan))
+            return
+        if out is None:
+            raise UsageError("give a folder for what is learned (--out DIR), or --dry-run to see what it would take")
+        check_folder(out)
+        if not on:
+            own = OwnVideos(videos, labels, actions, keep_features, decode_threads)
+            teach_own(request, own, out, model=model or DEFAULT_MODEL, load_encoder=load, quiet=quiet)
+            return
         with Watcher(quiet=quiet) as watcher:
             written = train_and_save(request, out, load_encoder=load, progress=_teller(watcher, quiet=quiet))
         for place in written:
@@ -344,6 +418,13 @@ def _answers_of(report: Path) -> Path:
 def _absolute(path: str) -> str:
     """A path that means the same from another folder; a report keeps it."""
     return str(Path(path).absolute()) if path else ""
+
+
+def _vocabulary(given: str) -> str:
+    """A vocabulary's name, or its file, named so that it is the same one from another folder."""
+    from gerund.text.objects import VOCABULARIES
+
+    return given if given in VOCABULARIES else _absolute(given)
 
 
 def _method(given: str) -> str:

@@ -7,14 +7,13 @@ Source: Chen and Huang, "Elaborative Rehearsal for Zero-shot Action Recognition"
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from gerund.encoders.graph import Graph, Tensor
 from gerund.encoders.networks.backbone import Backbone
-from gerund.errors import AssetError, UsageError
+from gerund.errors import UsageError
 from gerund.types import FloatArray, IntArray
 
 Output = Literal["logits", "features"]
@@ -67,21 +66,3 @@ def rank_objects(logits: FloatArray, count: int = 20) -> tuple[IntArray, FloatAr
     mean = np.asarray(logits, np.float64).mean(axis=0)
     best = np.argsort(-mean, kind="stable")[:count]
     return best, np.asarray(1 / (1 + np.exp(-mean[best])), np.float32)
-
-
-def read_objects(classes: Path, texts: Path) -> list[str]:
-    """The text of every class in the order of a network's logits.
-
-    Args:
-        classes: one WordNet number per line (assets ``imagenet1k-classes`` and ``imagenet21k-classes``).
-        texts: lines of number, tab, text (``wordnet-words``: all words of a class; ``wordnet-glosses``: what it is).
-
-    Raises:
-        AssetError: a class has no text.
-    """
-    lines = (line.partition("\t") for line in texts.read_text("utf-8").splitlines())
-    text_of = {number: text for number, _, text in lines}
-    numbers = classes.read_text("utf-8").split()
-    if missing := [number for number in numbers if number not in text_of]:
-        raise AssetError(f"{texts}: says nothing of {len(missing)} classes of {classes}, the first is {missing[0]}")
-    return [text_of[number] for number in numbers]

@@ -14,7 +14,7 @@ import numpy as np
 
 from gerund.encoders.engines import Device, Engine, EngineName, compile_graph
 from gerund.encoders.graph import Graph
-from gerund.encoders.networks.bert import hidden_states
+from gerund.encoders.networks.bert import BertConfig, hidden_states
 from gerund.encoders.tokenizer import batches, open_tokenizer
 from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.errors import UsageError
@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 DIM = 384
 MAX_TOKENS = 512
 _HEADS = 12
+SIZES = BertConfig(
+    vocab_size=30_522,
+    hidden_size=DIM,
+    num_hidden_layers=6,
+    num_attention_heads=_HEADS,
+    intermediate_size=4 * DIM,
+    max_position_embeddings=MAX_TOKENS,
+    type_vocab_size=2,
+    layer_norm_eps=1e-12,
+)
+"""Those of all-MiniLM-L6-v2, as its ``config.json`` on the model hub has them."""
 
 
 def build(weights: Mapping[str, FloatArray]) -> Graph:

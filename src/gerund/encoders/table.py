@@ -1,4 +1,4 @@
-"""Class vectors from a table: word vectors such as GloVe's or word2vec's, or the rows of a classifier."""
+"""Vectors by name: of classes, of single words such as GloVe's or word2vec's, or the rows of a classifier."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gerund.errors import UsageError
+from gerund.encoders.weights.checkpoint import read_checkpoint
+from gerund.errors import AssetError, UsageError
 from gerund.reading import DamageError, parse_json, read_array
 from gerund.text.classes import ClassSpace
 from gerund.text.names import to_words
@@ -21,18 +22,21 @@ _SHOWN = 5
 
 
 class VectorTable:
-    """One vector for each name; it turns classes into vectors by looking up their names.
+    """One vector for each name, be it of a class or of a word; it turns classes into vectors by their names.
 
-    A data set's spelling, case and punctuation make no difference to a look-up. The texts of a class play no part.
+    A data set's spelling, case and punctuation make no difference to a look-up, unless a name stands in the table to
+    the letter. The texts of a class play no part. A method that reads texts word by word takes the rows themselves.
 
     Args:
         names: of the rows, ``[N]``.
         vectors: float ``[N, D]``, any norm.
         mean_of_words: a name that is not in the table is the mean of its words, where all of these are.
 
+    Attributes:
+        row_of: the row of each name as it is spelt.
+
     Raises:
-        UsageError: there are not as many names as vectors, a number is not finite, or two names are the same but for
-            their spelling.
+        UsageError: there are not as many names as vectors, a number is not finite, or two names are the same.
 
     Example:
         >>> table = VectorTable(["ApplyEyeMakeup", "high jump"], np.array([[1.0, 0.0], [3.0, 4.0]]))
@@ -48,17 +52,17 @@ class VectorTable:
         self.names = tuple(names)
         self.vectors = np.ascontiguousarray(vectors, np.float32)
         self.mean_of_words = mean_of_words
-        self._row_of = {_key(name): row for row, name in enumerate(names)}
-        if len(self._row_of) < len(names):
-            lost = [name for row, name in enumerate(names) if self._row_of[_key(name)] != row]
-            raise UsageError(f"{_some(lost)} stand in the table twice, maybe in another spelling; keep one of each")
+        self.row_of = {name: row for row, name in enumerate(self.names)}
+        if len(self.row_of) < len(names):
+            lost = [name for row, name in enumerate(names) if self.row_of[name] != row]
+            raise UsageError(f"{_some(lost)} stand in the table twice; keep one of each")
 
     @classmethod
     def read(cls, path: Path, names_path: Path | None = None, *, mean_of_words: bool = False) -> VectorTable:
         """A table from two files.
 
         Args:
-            path: NumPy's ``.npy`` with the vectors.
+            path: NumPy's ``.npy`` with the vectors, or a checkpoint that has one array with a row for each name.
             names_path: a text file with one name a line, or JSON: a list of names, or of objects with a ``word``, as
                 in Elaborative Rehearsal's files. By default the ``.json`` or ``.txt`` of the same name beside `path`.
             mean_of_words: see the class.
@@ -68,14 +72,13 @@ class VectorTable:
         """
         beside = [path.with_suffix(suffix) for suffix in (".json", ".txt")]
         names_path = names_path or next((file for file in beside if file.exists()), beside[0])
+        arrays = _read_arrays(path)
         try:
-            vectors = read_array(path)
-        except (OSError, DamageError) as error:
-            raise UsageError(f"{path}: expected a NumPy file (.npy) with vectors [N, D]; {error}") from error
-        if vectors.dtype.kind != "f":
-            raise UsageError(f"{path}: expected one array of floats [N, D]")
-        try:
-            return cls(_read_names(names_path), vectors, mean_of_words=mean_of_words)
+            names = _read_names(names_path)
+            fitting = arrays if len(arrays) == 1 else [a for a in arrays if a.ndim == 2 and len(a) == len(names)]
+            if len(fitting) != 1:
+                raise UsageError(f"{len(fitting)} of {len(arrays)} arrays have {len(names)} rows, one for each name")
+            return cls(names, fitting[0], mean_of_words=mean_of_words)
         except UsageError as error:
             raise UsageError(f"{path} with {names_path}: {error}") from error
 
@@ -86,11 +89,19 @@ class VectorTable:
         digest.update(self.vectors.tobytes())
         return digest.hexdigest()[:16]
 
+    @cached_property
+    def _rows_by_key(self) -> dict[str, list[int]]:
+        """The rows of each name in whatever spelling."""
+        rows: dict[str, list[int]] = {}
+        for row, name in enumerate(self.names):
+            rows.setdefault(_key(name), []).append(row)
+        return rows
+
     def encode_classes(self, classes: ClassSpace) -> FloatArray:
         """The rows of the classes, float32 ``[C, D]``.
 
         Raises:
-            UsageError: the table has no row for some of them.
+            UsageError: the table has no row for some of them, or several that differ in spelling alone.
         """
         found = [self._vector(name) for name in classes.names]
         missing = [name for name, vector in zip(classes.names, found, strict=True) if vector is None]
@@ -103,17 +114,46 @@ class VectorTable:
         return np.stack([vector for vector in found if vector is not None])
 
     def _vector(self, name: str) -> FloatArray | None:
-        key = _key(name)
-        if key in self._row_of:
-            return np.asarray(self.vectors[self._row_of[key]], np.float32)
-        rows = [self._row_of.get(word) for word in key.split()]
-        if self.mean_of_words and rows and None not in rows:
-            return np.asarray(self.vectors[[row for row in rows if row is not None]].mean(axis=0), np.float32)
-        return None
+        row = self._row(name)
+        if row is None and self.mean_of_words and (words := _key(name).split()):
+            rows = [self._row(word) for word in words]
+            known = [found for found in rows if found is not None]
+            return np.asarray(self.vectors[known].mean(axis=0), np.float32) if len(known) == len(rows) else None
+        return None if row is None else self.vectors[row]
+
+    def _row(self, name: str) -> int | None:
+        if name in self.row_of:
+            return self.row_of[name]
+        rows = self._rows_by_key.get(_key(name), [])
+        if len(rows) > 1:
+            meant = _some(self.names[row] for row in rows)
+            raise UsageError(
+                f"{name!r} could be {meant} of the table, which differ in spelling alone; keep one of them"
+            )
+        return rows[0] if rows else None
 
 
 def _key(name: str) -> str:
     return _NOT_WORD.sub(" ", to_words(name).casefold()).strip()
+
+
+def _read_arrays(path: Path) -> list[np.ndarray]:
+    """The one array of NumPy's file, or all of a checkpoint's.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        if path.suffix != ".npy":
+            return list(read_checkpoint(path).tensors.values())
+        vectors = read_array(path)
+    except (OSError, DamageError, AssetError) as error:
+        raise UsageError(
+            f"{path}: expected a NumPy file (.npy) with vectors [N, D], or a checkpoint; {error}"
+        ) from error
+    if vectors.dtype.kind != "f":
+        raise UsageError(f"{path}: expected one array of floats [N, D]")
+    return [vectors]
 
 
 def _read_names(path: Path) -> list[str]:

@@ -1,13 +1,12 @@
-"""Features in the files of others, and the objects beside them."""
+"""Features in the files of others."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -17,9 +16,7 @@ from gerund.features.arrays import ARRAY_SUFFIXES, pick, read_arrays
 from gerund.features.layout import as_file_name
 from gerund.features.timing import Clock, spans_from_times
 from gerund.features.tracks import FeatureError, Features, TrackKind
-from gerund.reading import parse_json
-from gerund.types import FloatArray, FloatArray64, IntArray, Track
-from gerund.writing import write_text
+from gerund.types import FloatArray, FloatArray64, Track
 
 Layout = Literal["arrays", "vectors", "video-features", "table"]
 """How others lay out their features; `gerund.features.open_features` says what each is."""
@@ -127,76 +124,6 @@ def find_files(
     readers = {video: partial(read, video, file, key, clock) for video, file in files.items()}
     how = ("whole", _WHOLE) if layout == "vectors" else (clock.key, clock.words)
     return Found(files, readers, f"{how[0]}{part}", how[1])
-
-
-def read_objects(path: Path) -> dict[str, list[int]]:
-    """What objects videos show: for each id their places in the object vocabulary, best first.
-
-    Args:
-        path: JSON ``{id: [[places, best first], [scores]]}``, as Elaborative Rehearsal's released code writes it.
-
-    Raises:
-        UsageError: there is no such file.
-        FeatureError: it is of another form, or its scores do not descend.
-    """
-    try:
-        content = parse_json(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise FeatureError(f"{path}: expected JSON; {error}") from error
-    if not isinstance(content, dict):
-        raise FeatureError(f"{path}: expected {{id: [[places], [scores]]}}, got {type(content).__name__}")
-    return {video: _objects(path, video, entry) for video, entry in content.items()}
-
-
-def write_objects(path: Path, objects: Mapping[str, tuple[IntArray, FloatArray]]) -> None:
-    """Writes objects as `read_objects` reads them.
-
-    Args:
-        path: the file, replaced as a whole.
-        objects: for each id the places ``[K]`` and their scores ``[K]``, best first, as
-            `gerund.encoders.objects.rank_objects` returns them.
-
-    Raises:
-        FeatureError: places and scores are not as many, or scores do not descend.
-    """
-    content = {}
-    for video, (places, scores) in objects.items():
-        content[video] = [np.asarray(places).tolist(), np.asarray(scores).tolist()]
-        _objects(path, video, content[video])
-    write_text(path, json.dumps(content))
-
-
-def stack_objects(objects: Mapping[str, Sequence[int]], ids: Iterable[str]) -> IntArray:
-    """The objects of some videos ``[N, K]`` in the order of the ids, as `gerund.examples.Inputs` takes them.
-
-    Raises:
-        UsageError: a video has none, or another number than the others.
-
-    Example:
-        >>> stack_objects({"a": [5, 2], "b": [1, 5]}, ["b", "a"]).tolist()
-        [[1, 5], [5, 2]]
-    """
-    listed = list(ids)
-    if lacking := [video for video in listed if video not in objects]:
-        raise UsageError(f"{len(lacking)} of {len(listed)} videos have no objects, such as {lacking[0]}")
-    counts = {len(objects[video]) for video in listed}
-    if len(counts) > 1:
-        raise UsageError(f"videos need as many objects each, got {' and '.join(map(str, sorted(counts)))}")
-    return np.array([objects[video] for video in listed], np.int64).reshape(len(listed), -1)
-
-
-def _objects(path: Path, video: str, entry: Any) -> list[int]:
-    try:
-        places, scores = entry
-        fits = len(places) == len(scores) and all(isinstance(place, int) and place >= 0 for place in places)
-        falls = bool((np.diff(np.asarray(scores, np.float64)) <= 0).all())
-    except (TypeError, ValueError) as error:
-        raise FeatureError(f"{path}: expected [[places], [scores]] for {video}; {error}") from error
-    if not (fits and falls):
-        raise FeatureError(f"{path}: expected as many scores as places for {video}, and the best object first")
-    return list(places)
 
 
 def _by_id(source: Path, name: str, suffixes: Iterable[str]) -> dict[str, Path]:

@@ -7,6 +7,7 @@ list. Nothing here knows of data sets, splits or test labels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Protocol, Self
 
 from gerund.examples import Examples, Inputs
@@ -38,7 +39,9 @@ class Recognizer(Protocol):
     "class-transductive" instead of "inductive". One that learns nothing has ``training_free = True``; then benchmarks
     neither need training features nor call `fit`. One whose scores become fair probabilities by a softmax has a
     ``logit_scale`` for it; then reports give its calibration. One that has texts of its own for the classes tells them
-    by ``texts_for(classes)``.
+    by ``texts_for(classes)``; what a reader of its results should know, by ``remarks()``, a list of texts. One with
+    settings that only matter when it answers names them in ``chosen_after_fit = (...)``; then their values are compared
+    on one fit.
     """
 
     takes: ClassVar[str]
@@ -57,6 +60,24 @@ class Choosing(Protocol):
 
     def choose(self, held_out: Examples, classes: ClassSpace) -> Self:
         """Keeps what answers best for the held-out examples among `classes`, none of which is a test class."""
+        ...
+
+
+class Checkpointed(Protocol):
+    """A method that keeps what it had learned after some of its epochs, so that others can choose one.
+
+    Attributes:
+        stop_epoch: `fit` ends after this epoch, on the schedule of all of them; None goes to the end.
+    """
+
+    stop_epoch: int | None
+
+    def checkpoints(self) -> Sequence[int]:
+        """Numbers of the epochs that can be taken, in order."""
+        ...
+
+    def take_checkpoint(self, number: int) -> Self:
+        """Answers from now on with what was learned when so many epochs were done."""
         ...
 
 

@@ -78,6 +78,7 @@ METHODS = (
     ),
     MethodCard("dem", "gerund.methods.recognizers.dem:Dem", "texts mapped to video vectors, nearest one wins"),
     MethodCard("eszsl", "gerund.methods.recognizers.eszsl:Eszsl", "bilinear map in closed form"),
+    MethodCard("linear", "gerund.methods.recognizers.linear:Linear", "logistic regression, for seen classes alone"),
     MethodCard(
         "gcn", "gerund.methods.recognizers.gcn:Gcn", "classifier rows for unseen classes through a graph of names"
     ),
@@ -192,14 +193,19 @@ def takes(card: MethodCard, setting: str) -> bool:
 
 
 def describe_method(method: Any) -> dict[str, Any]:
-    """Settings, protocol and compat switches of a method, for reports.
+    """Settings, protocol, compat switches and remarks of a method, for reports.
 
     Settings are what it was made with, as far as that is plain data; parts appear by their fingerprint.
     """
     protocol = "class-transductive" if getattr(method, "class_names_at_fit", False) else "inductive"
     if getattr(method, "training_free", False):
         protocol = "training-free"
-    return {"settings": _settings_of(method), "protocol": protocol, "compat": str(getattr(method, "compat", "") or "")}
+    return {
+        "settings": _settings_of(method),
+        "protocol": protocol,
+        "compat": str(getattr(method, "compat", "") or ""),
+        "remarks": [str(remark) for remark in method.remarks()] if hasattr(method, "remarks") else [],
+    }
 
 
 def _settings_of(method: Any) -> dict[str, Any]:

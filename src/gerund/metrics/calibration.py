@@ -11,6 +11,8 @@ from gerund.types import FloatArray64, IntArray
 
 _SUM_TOLERANCE = 1e-3
 """How far a row may be from 1: softmax in 16 bits is off by less."""
+_LEAST_STEP = 1e-9
+"""Of the power of ten of a factor."""
 
 
 def expected_calibration_error(probabilities: npt.ArrayLike, labels: npt.ArrayLike, *, bins: int = 15) -> float:
@@ -65,6 +67,45 @@ def brier(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     matrix = matrix.copy()
     matrix[np.arange(len(truth)), truth] -= 1
     return float(np.square(matrix).sum(axis=1).mean())
+
+
+def best_logit_scale(scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """The factor on scores under whose softmax the true classes are most likely; 1 over it is the temperature.
+
+    Args:
+        scores: ``[N, C]``, finite.
+        labels: index of the true class, ``[N]``.
+
+    Returns:
+        A number above 0. Where every answer is right no factor is the best; then it is one at which all are as good as
+        certain. Where none is better than chance it is close to 0.
+
+    Raises:
+        UsageError: labels do not fit.
+
+    Example:
+        >>> scale = best_logit_scale([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], [0, 0, 0, 1])
+        >>> round(scale, 4), round(float(np.log(3)), 4)  # of which the softmax is 3/4 and 1/4
+        (1.0986, 1.0986)
+
+    Source: Guo et al., "On calibration of modern neural networks", ICML 2017, section 4.2: one number, which minimises
+        the negative log-likelihood on held-out videos. As a function of the factor that is convex, so that halving an
+        interval by golden sections finds it.
+    """
+    matrix, truth = check_scores(scores, labels)
+    lead = matrix - matrix.max(axis=1, keepdims=True)
+    own = lead[np.arange(len(truth)), truth]
+    unit = 1 / max(float(-lead.mean()), np.finfo(np.float64).tiny) if lead.any() else 1.0
+
+    def cost(exponent: float) -> float:
+        scale = unit * 10.0**exponent
+        return float((np.log(np.exp(scale * lead).sum(axis=1)) - scale * own).mean())
+
+    low, high, share = -4.0, 4.0, (np.sqrt(5) - 1) / 2
+    while high - low > _LEAST_STEP:
+        one, other = high - share * (high - low), low + share * (high - low)
+        low, high = (low, other) if cost(one) <= cost(other) else (one, high)
+    return float(unit * 10 ** ((low + high) / 2))
 
 
 def _check(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[FloatArray64, IntArray]:

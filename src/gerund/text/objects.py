@@ -15,10 +15,15 @@ from typing import Self
 
 from gerund.assets import fetch, find_asset
 from gerund.errors import AssetError, UsageError
+from gerund.reading import read_at_most
 from gerund.text.wordnet import WordNet
+
+VOCABULARIES = ("imagenet1k", "imagenet21k")
+"""The vocabularies that gerund knows by name: the 1,000 classes of ImageNet, and the 21,843 of ImageNet-21k."""
 
 _LEMMAS = "imagenet21k_wordnet_lemmas.txt"
 _NUMBERS = "imagenet21k_wordnet_ids.txt"
+_MOST_BYTES = 1 << 26
 _HOW = f"expected {_LEMMAS} and {_NUMBERS} as Google's BiT publishes them, line i for class i"
 
 
@@ -63,24 +68,6 @@ class Concepts:
         return hashlib.sha256(repr((self.names, self.glosses)).encode()).hexdigest()[:16]
 
     @classmethod
-    def imagenet21k(cls) -> Self:
-        """The 21,843 classes of ImageNet-21k in the order of BiT's logits, from assets that a package index has.
-
-        Raises:
-            AssetError: they cannot be had.
-        """
-        return cls.of_numbers("imagenet21k-classes")
-
-    @classmethod
-    def imagenet1k(cls) -> Self:
-        """The 1,000 classes of ImageNet in their usual order, from assets that a package index has.
-
-        Raises:
-            AssetError: they cannot be had.
-        """
-        return cls.of_numbers("imagenet1k-classes")
-
-    @classmethod
     def of_numbers(cls, asset: str) -> Self:
         """The vocabulary of an asset that lists WordNet numbers, one a line.
 
@@ -96,6 +83,34 @@ class Concepts:
         return cls(
             tuple(_plain(lemmas[number]) for number in numbers), tuple(_plain(glosses[number]) for number in numbers)
         )
+
+
+def find_concepts(which: str) -> Concepts:
+    """An object vocabulary by its name, or that of a person's own.
+
+    Args:
+        which: one of `VOCABULARIES`; a text file with a line for each object in the order of a network's classes, its
+            words and, after a tab, what it is; or a folder with BiT's class files, see `read_concepts`.
+
+    Raises:
+        UsageError: there is none.
+        AssetError: its files cannot be had, or are not what they should be.
+    """
+    if which in VOCABULARIES:
+        return Concepts.of_numbers(f"{which}-classes")
+    path = Path(which)
+    if path.is_dir():
+        return read_concepts(path, WordNet.find())
+    try:
+        lines = read_at_most(path, _MOST_BYTES).decode("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"no object vocabulary {which!r} ({error}); give {', '.join(VOCABULARIES)}, a text file with a line for "
+            "each object (its words, a tab, what it is), or a folder with BiT's class files"
+        ) from error
+    pairs = [line.partition("\t") for line in lines]
+    words, glosses = ([_plain(pair[place]).strip() for pair in pairs] for place in (0, 2))
+    return Concepts(tuple(words), tuple(glosses))
 
 
 def read_concepts(folder: Path, wordnet: WordNet) -> Concepts:

@@ -97,19 +97,21 @@ def _require_within(path: Path, width: int, height: int, limits: Limits) -> None
         )
 
 
+_IN_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (MemoryError, OUT_OF_MEMORY),
+    (av.error.InvalidDataError, "it cannot be decoded (not a video, or damaged)"),
+    (av.error.EOFError, "it ends before the first picture (cut off, or damaged)"),
+    (av.error.PatchWelcomeError, "it is coded in a way that FFmpeg cannot decode yet; convert it to H.264 first"),
+)
+
+
 def _reason(path: Path, error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error)
-    if isinstance(error, MemoryError):
-        return OUT_OF_MEMORY
     if isinstance(error, av.error.ArgumentError | av.error.InvalidDataError) and (other := _other_kind(path)):
         return other
-    if isinstance(error, av.error.InvalidDataError):
-        return "it cannot be decoded (not a video, or damaged)"
-    if isinstance(error, av.error.EOFError):
-        return "it ends before the first picture (cut off, or damaged)"
     if isinstance(error, av.error.FFmpegError) and error.errno in _ERRNOS_OF_DAMAGE:
         return f"it cannot be decoded (not a video, or damaged; FFmpeg says: {text})"
-    return str(text)
+    return next((words for kind, words in _IN_WORDS if isinstance(error, kind)), str(text))
 
 
 def _other_kind(path: Path) -> str | None:

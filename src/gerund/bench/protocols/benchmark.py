@@ -12,7 +12,7 @@ from typing import Literal
 from gerund.bench.datasets.listing import ListedVideo
 from gerund.errors import UsageError
 
-Task = Literal["recognition", "generalised", "base-to-novel", "localization"]
+Task = Literal["recognition", "generalised", "base-to-novel", "closed-set", "localization"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Split:
     Attributes:
         name: ``"0"``, ``"1"``, ...
         seen: classes with training examples, in the data set's spelling; empty where nothing is trained on it.
-        unseen: classes without any; for conventional recognition and localization the only candidates.
+        unseen: classes without any; for conventional recognition and localization the only candidates. Empty where a
+            protocol asks about the seen classes alone.
         validation: classes that are neither, for choosing a model; never tested.
         test_list: the official list that test videos must be on, such as ``"test1"``; ``""`` for none. A generalised
             protocol asks it of seen classes only: no video of an unseen class was trained on, so all are tested.
@@ -50,7 +51,7 @@ class Split:
         for side in (self.seen, self.unseen, self.validation):
             if len(set(side)) != len(side):
                 raise UsageError(f"split {self.name}: a class is listed twice")
-        if not self.unseen:
+        if not (self.seen or self.unseen):
             raise UsageError(f"split {self.name}: there is no class to answer among")
 
 
@@ -62,7 +63,8 @@ class Benchmark:
         name: ``"ucf101-50-50"``.
         task: ``"recognition"``: unseen videos among unseen classes. ``"generalised"``: seen test videos and unseen
             ones among all classes. ``"base-to-novel"``: seen test videos among seen classes and unseen ones among
-            unseen classes. ``"localization"``: segments of unseen classes.
+            unseen classes. ``"closed-set"``: test videos of the classes that were trained on, among these; no
+            zero-shot protocol. ``"localization"``: segments of unseen classes.
         train_on: data set of the training videos; the same as `test_on` but for cross-data-set protocols.
         test_on: data set of the test videos.
         splits: in order; every one is reported, with mean and spread over them.
@@ -77,6 +79,9 @@ class Benchmark:
         compat: a released deviation that this protocol reproduces; ``""`` for none.
         source: where the protocol comes from.
         note: what a reader has to know.
+
+    Raises:
+        UsageError: a closed-set protocol has unseen classes, or another one for recognition has none.
     """
 
     name: str
@@ -95,6 +100,21 @@ class Benchmark:
     compat: str = ""
     source: str = ""
     note: str = ""
+
+    def __post_init__(self) -> None:
+        for split in self.splits:
+            if self.task == "closed-set" and split.unseen:
+                raise UsageError(f"{self.name} split {split.name}: a closed-set protocol has no unseen classes")
+            if self.task not in ("closed-set", "localization") and not split.unseen:
+                raise UsageError(
+                    f"{self.name} split {split.name}: there is no unseen class to answer among; a protocol that tests "
+                    "the classes that it trains on is closed-set"
+                )
+
+    @property
+    def asks_seen(self) -> bool:
+        """True where videos of classes that were trained on are tested too."""
+        return self.task in ("generalised", "base-to-novel", "closed-set")
 
     @cached_property
     def sha256(self) -> str:

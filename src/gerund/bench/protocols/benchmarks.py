@@ -11,6 +11,7 @@ name                                    protocol
 ``<data>-full``                         all classes, nothing trained on the data set
 ``<data>-test``                         the same on each of the three official test lists
 ``<data>-halves``                       the same among ten random halves of the classes, as E2E draws them
+``<data>-closed``                       no zero-shot: trained and tested on all classes, by the official lists
 ``kinetics600-220``, ``...-val``        trained on Kinetics-400, asked about classes that only Kinetics-600 has
 ``kinetics700-openset``                 400 classes seen, 300 unseen
 ``<data>-base-to-novel``                16 videos of each frequent class seen; both halves tested, each by itself
@@ -163,6 +164,21 @@ def _official_test(dataset: str) -> Benchmark:
     return Benchmark("", "recognition", dataset, dataset, splits, source="the data set's official splits", note=note)
 
 
+def _closed(dataset: str, *, has_subsets: bool) -> Benchmark:
+    classes = DATASETS[dataset].classes
+    note = "Closed-set: every class that is tested is trained on, so this says nothing about unseen actions."
+    if has_subsets:
+        splits: tuple[Split, ...] = (Split("0", classes, ()),)
+        train_subset, test_subset = "training", "validation"
+    else:
+        splits = tuple(Split(k, classes, (), test_list=f"test{k}", train_list=f"train{k}") for k in "123")
+        train_subset = test_subset = ""
+    return Benchmark(
+        "", "closed-set", dataset, dataset, splits, train_subset=train_subset, test_subset=test_subset,
+        source="the data set's official training and test lists", note=note,
+    )  # fmt: skip
+
+
 def _halves(dataset: str) -> Benchmark:
     classes = DATASETS[dataset].classes
     orders = [np.random.RandomState(seed).permutation(len(classes)) for seed in range(10)]
@@ -300,6 +316,8 @@ def _makers() -> Mapping[str, Callable[[], Benchmark]]:
         makers |= {f"{dataset}-{name}": partial(family, dataset) for dataset in pair}
     for dataset in ("kinetics400", "kinetics600", "kinetics700"):
         makers[f"{dataset}-full"] = partial(_full, dataset, "validation")
+    for dataset in (*pair, "kinetics400"):
+        makers[f"{dataset}-closed"] = partial(_closed, dataset, has_subsets=dataset not in pair)
     makers["kinetics600-220"] = partial(_kinetics600, "test")
     makers["kinetics600-220-val"] = partial(_kinetics600, "validation")
     makers["kinetics700-openset"] = _openset

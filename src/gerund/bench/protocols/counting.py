@@ -149,7 +149,7 @@ def _wrong_tested(benchmark: Benchmark, listing: Listing) -> Iterator[str]:
         elif benchmark.task == "base-to-novel":
             found = [sum(video.label in side for video in asked) for side in (split.seen, split.unseen)]
         else:
-            found = [sum(video.label in split.unseen for video in asked)]
+            found = [sum(video.label in (split.unseen or split.seen) for video in asked)]
         variant = variants.get(str(found[0]), "")
         for problem in _compare(f"split {split.name}", found, number if isinstance(number, list) else [number]):
             yield f"{problem} ({variant})" if variant else problem

@@ -81,7 +81,7 @@ def _recognition(benchmark: Benchmark, split: Split, train: Listing, test: Listi
     same_data = benchmark.train_on == benchmark.test_on
     in_subset = [video for video in test if benchmark.test_subset in ("", video.subset)]
     on_list = [video for video in in_subset if not split.test_list or split.test_list in video.lists]
-    seen_tested = tuple(video for video in on_list if video.label in seen) if benchmark.task != "recognition" else ()
+    seen_tested = tuple(video for video in on_list if video.label in seen) if benchmark.asks_seen else ()
     withheld = {video.video for video in seen_tested} if same_data else set()
     trained = tuple(
         video
@@ -97,6 +97,8 @@ def _recognition(benchmark: Benchmark, split: Split, train: Listing, test: Listi
     if benchmark.task == "recognition":
         asked = tuple(video for video in on_list if video.label in unseen)
         return SplitVideos(split, trained, (Exam("", asked, split.unseen),), held)
+    if benchmark.task == "closed-set":
+        return SplitVideos(split, trained, (Exam("", seen_tested, split.seen),), held)
     if benchmark.task == "generalised":  # no video of an unseen class was trained on, so all of them can be asked
         asked = seen_tested + tuple(video for video in in_subset if video.label in unseen)
         return SplitVideos(split, trained, (Exam("", asked, split.seen + split.unseen),), held)

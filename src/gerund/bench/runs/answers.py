@@ -39,7 +39,9 @@ class RecognitionAnswers:
         classes: the candidates, ``[C]``.
         is_seen: which of them have training videos, bool ``[C]``.
         scores: float32 ``[N, C]``.
-        logit_scale: factor that makes them logits, where the method says that their softmax is a probability; else 0.
+        logit_scale: factor that makes them logits, where the method says that their softmax is a probability, or where
+            a temperature was chosen; else 0.
+        bias: what is to be taken from the scores of seen classes, chosen on held-out seen classes; None where none was.
     """
 
     split: str
@@ -50,6 +52,7 @@ class RecognitionAnswers:
     is_seen: npt.NDArray[np.bool_]
     scores: FloatArray
     logit_scale: float = 0.0
+    bias: float | None = None
 
     @property
     def num_videos(self) -> int:
@@ -141,6 +144,10 @@ def _measure_generalised(answer: RecognitionAnswers, free: frozenset[str]) -> di
         "AUSUC": 100 * curve.area,
         "H at the best bias (an oracle)": 100 * curve.oracle_harmonic,
     }
+    if answer.bias is not None:
+        stacked = seen_unseen_accuracy(scores, labels, is_seen, bias=answer.bias)
+        found["seen, calibrated"], found["unseen, calibrated"] = 100 * stacked.seen, 100 * stacked.unseen
+        found["H, calibrated"] = 100 * stacked.harmonic
     kept = np.isin(labels, [place for place, name in enumerate(answer.classes) if name in free]) | is_seen[labels]
     if not is_seen[labels[kept]].all():
         alone = seen_unseen_accuracy(scores[kept], labels[kept], is_seen)
@@ -169,6 +176,7 @@ def save_answers(answers: Sequence[Answers], path: Path) -> None:
         head: dict[str, Any] = {"split": answer.split, "paper": answer.paper, "classes": answer.classes}
         if isinstance(answer, RecognitionAnswers):
             head |= {"kind": "recognition", "videos": answer.videos, "logit_scale": answer.logit_scale}
+            head |= {} if answer.bias is None else {"bias": answer.bias}
             arrays |= {f"{number}/{name}": getattr(answer, name) for name in ("labels", "is_seen", "scores")}
         else:
             head |= {"kind": "localization", "truth": answer.truth, "found": answer.found}
@@ -198,6 +206,7 @@ class _RecognitionHead(msgspec.Struct, tag_field="kind", tag="recognition"):
     classes: tuple[str, ...]
     videos: tuple[str, ...]
     logit_scale: float
+    bias: float | None = None
 
 
 class _LocalizationHead(msgspec.Struct, tag_field="kind", tag="localization"):
@@ -223,7 +232,7 @@ def _load(head: _Head, number: int, arrays: Mapping[str, npt.NDArray[Any]]) -> A
     if head.logit_scale < 0:
         raise ValueError(f"the logit scale of split {head.split} is {head.logit_scale}")
     return RecognitionAnswers(
-        head.split, head.paper, head.videos, labels, head.classes, is_seen, scores, head.logit_scale
+        head.split, head.paper, head.videos, labels, head.classes, is_seen, scores, head.logit_scale, head.bias
     )
 
 

@@ -20,10 +20,11 @@ from gerund.encoders.base import Encoder
 from gerund.encoders.table import VectorTable
 from gerund.errors import AssetError, UsageError
 from gerund.features import open_features
-from gerund.features.importers import read_objects
+from gerund.features.object_lists import ObjectLists, read_objects
 from gerund.methods.catalog import MethodCard, find_method, make_method, takes
 from gerund.text.descriptions import choose_texts
 from gerund.text.descriptions.readers import read_descriptions
+from gerund.text.objects import Concepts
 
 LoadEncoder = Callable[[str], Encoder]
 """Gives a model by its name."""
@@ -98,10 +99,40 @@ def assemble(
     else:
         benchmark = find_benchmark(request.benchmark)
         material = _read_material(request, benchmark, own_texts=takes(card, "descriptions"))
+    if request.objects:
+        lists, parts["concepts"] = _read_objects(request)
+        material = replace(material, objects=lists)
     if request.skip:
         material = replace(material, skip=KnownBad.read(request.skip).ids)
     if (card.task == "localization") != (benchmark.task == "localization"):
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
+    return assemble_on(request, card, benchmark, material, load_encoder, parts=parts, from_report=from_report)
+
+
+def assemble_on(
+    request: Request,
+    card: MethodCard,
+    benchmark: Benchmark,
+    material: Material,
+    load_encoder: LoadEncoder,
+    *,
+    parts: dict[str, Any],
+    from_report: bool = False,
+) -> Assembly:
+    """Finds what a method is built on, where the protocol and what it runs on are known.
+
+    Args:
+        request: what was asked for.
+        card: the method.
+        benchmark: the protocol.
+        material: lists and features.
+        load_encoder: gives a model by its name.
+        parts: what is known already, by the name of the method's argument.
+        from_report: nobody typed the request, so that what it names is not fetched from the model hub.
+
+    Raises:
+        UsageError: something does not exist, or does not fit together.
+    """
     needs_model = takes(card, "encoder") or (takes(card, "texts") and not {"texts"} & {*parts, *request.vectors})
     if request.model or needs_model:
         name = request.model or str(material.test_features.describe()["encoder"])
@@ -166,6 +197,21 @@ def _descriptions(card: MethodCard, texts: str) -> Any:
     return read_descriptions(Path(texts))
 
 
+def _read_objects(request: Request) -> tuple[ObjectLists, Concepts]:
+    """The objects of videos and their vocabulary.
+
+    Raises:
+        UsageError: the vocabulary is not known or another one, or the network that found them has learned nothing.
+    """
+    lists, concepts = read_objects(Path(request.objects), request.objects_vocabulary)
+    if lists.network.random_weights:
+        raise UsageError(
+            f"{request.objects}: its objects were found by {lists.network.name} with random weights, so they mean "
+            "nothing and nothing is measured with them; find them again without --random-weights"
+        )
+    return lists, concepts
+
+
 def _read_material(request: Request, benchmark: Benchmark, *, own_texts: bool) -> Material:
     if not request.features:
         raise UsageError(f"{benchmark.name} needs --features DIR, as 'gerund extract' or 'import-features' writes it")
@@ -177,6 +223,5 @@ def _read_material(request: Request, benchmark: Benchmark, *, own_texts: bool) -
     open_ = partial(open_features, encoder=request.encoder or None, sampling=request.sampling or None)
     test_features: TrackSource = open_(Path(request.features))
     train_features: TrackSource = open_(Path(request.train_features)) if request.train_features else test_features
-    objects = read_objects(Path(request.objects)) if request.objects else None
     class_texts = partial(choose_texts, which=request.texts) if request.texts and not own_texts else None
-    return Material(train, test, train_features, test_features, objects, class_texts)
+    return Material(train, test, train_features, test_features, class_texts=class_texts)

@@ -14,6 +14,7 @@ from gerund.bench.protocols.benchmark import Split
 from gerund.bench.protocols.benchmarks import find_benchmark
 from gerund.bench.runs.assembly import LoadEncoder, assemble, require_one_encoder
 from gerund.bench.runs.external import read_answers
+from gerund.bench.runs.judging import Wanted, is_training_free
 from gerund.bench.runs.learning import Say, SplitRun, train
 from gerund.bench.runs.report import Report, make_report
 from gerund.bench.runs.request import Request
@@ -64,8 +65,8 @@ def evaluate(
     """
     if request.predictions:
         return _score_files(request, answers=answers, command=command, progress=progress)
-    if request.trained and (request.settings or request.paper):
-        raise UsageError("a trained method has its settings (--trained); leave --set and --paper out")
+    if request.trained and (request.settings or request.paper or request.choose):
+        raise UsageError("a trained method has its settings (--trained); leave --set and --paper out, --choose too")
     for name in request.trained_on:
         find_dataset(name)
     file_sha256 = repeating.data.method.file_sha256 if repeating else ""
@@ -73,13 +74,16 @@ def evaluate(
     material, folder = found.material, Path(request.trained)
 
     def fitted(split: Split) -> tuple[Any, tuple[str, ...]]:
-        return take_up(folder, found.card, found.parts, split, material.test_features)
+        return take_up(
+            folder, found.card, found.parts, found.benchmark, split, material.test_features, material.objects
+        )
 
     first = next((s for s in found.benchmark.splits if not request.splits or s.name in request.splits), None)
     with errors_while(f"making {found.card.name}"):  # now, and not when all is done
         probe = fitted(first)[0] if request.trained and first else found.probe()
         texts = found.texts_card(probe)
-    if not request.trained and not getattr(probe, "training_free", False):
+    wanted = Wanted(request.settings, tuple(request.choose))
+    if not request.trained and (wanted or not is_training_free(probe)):
         require_one_encoder(material)
     done, stopped = _finished(
         run(
@@ -88,6 +92,7 @@ def evaluate(
             material,
             splits=request.splits or None,
             choices=request.settings,
+            choose=request.choose,
             seed=request.seed or 0,
             allow_missing=request.allow_missing,
             fitted=fitted if request.trained else None,
@@ -96,6 +101,8 @@ def evaluate(
         )
     )
     features = {"train": dict(material.train_features.describe()), "test": dict(material.test_features.describe())}
+    if material.objects is not None:
+        features["objects"] = material.objects.describe()
     report = make_report(
         found.benchmark,
         done,
@@ -176,27 +183,31 @@ def train_and_save(
     Raises:
         UsageError: something named does not exist or does not fit together, or the method does not learn.
     """
+    if later := sorted(set(request.choose) - {"checkpoint"}):
+        raise UsageError(f"{later[0]} is chosen when a method is evaluated, not while it is trained; leave it out here")
     found = assemble(request, load_encoder)
-    if getattr(found.probe(), "training_free", False):
+    if is_training_free(found.probe()):
         raise UsageError(f"{found.card.name} is training-free; evaluate it as it is")
-    require_one_encoder(found.material)
+    material = found.material
+    require_one_encoder(material)
     splits = {split.name: split for split in found.benchmark.splits}
     written: list[Path] = []
     try:
         for done, method in train(
             found.benchmark,
             found.make,
-            found.material,
+            material,
             folder=folder,
             shared=found.parts.values(),
             splits=request.splits or None,
             choices=request.settings,
+            choose=request.choose,
             seed=request.seed or 0,
             allow_missing=request.allow_missing,
             progress=progress,
         ):
             place = folder / f"split-{done.name}"
-            keep(method, place, found.benchmark, splits[done.name], found.material.train_features)
+            keep(method, place, found.benchmark, splits[done.name], material.train_features, material.objects)
             written.append(place)
     except GerundError as error:
         if not written:

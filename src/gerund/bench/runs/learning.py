@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import copy
-import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gerund.bench.datasets.listing import ListedVideo
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import SplitVideos, tasks
 from gerund.bench.runs.answers import Answers
+from gerund.bench.runs.choosing import choose_by_held_out, choose_by_validation, shows
+from gerund.bench.runs.judging import Chosen, Judge, Wanted, is_training_free, take
 from gerund.bench.runs.material import Material, Present, examples, space
-from gerund.bench.runs.questions import ask_scores
 from gerund.errors import GerundError, UsageError, in_words
 from gerund.examples import Examples
 from gerund.methods.failures import errors_of, errors_while
@@ -38,8 +36,10 @@ class SplitRun:
         answers: for each exam what was asked and answered.
         num_train: training videos used.
         missing: listed videos without features, left out: ``{"train": n, "test": n}``.
-        settings: those chosen on held-out seen classes.
-        held_out: for each choice its accuracy on the held-out classes.
+        settings: those of the method that were given or chosen.
+        chosen: the checkpoint, temperature and bias, as far as they were chosen.
+        choice: how all of these were chosen; ``""`` where nothing was.
+        held_out: for each choice its accuracy, or average mAP, on the held-out classes.
         used: settings, protocol and compat switches of the method that answered.
         trained_on: classes that a method learned elsewhere.
         batch_independent: whether the first answers are the same when their videos are asked one by one.
@@ -52,6 +52,8 @@ class SplitRun:
     num_train: int = 0
     missing: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    chosen: dict[str, float] = field(default_factory=dict)
+    choice: str = ""
     held_out: dict[str, float] = field(default_factory=dict)
     used: dict[str, Any] = field(default_factory=dict)
     trained_on: tuple[str, ...] = ()
@@ -67,8 +69,10 @@ class Learning:
         benchmark: the protocol.
         make: makes a method from the settings in `choices`; called anew for every fit.
         material: lists and features.
-        choices: settings to choose among, each with its values. All combinations are fitted without a share of the seen
-            classes and compared on these; the best is then fitted on all. Test classes play no part.
+        choices: settings to choose among, each with its values. All combinations are compared by official validation
+            classes where the protocol has them; else they are fitted without a share of the seen classes and compared
+            on these, and the best is then fitted on all. Test classes play no part.
+        choose: what else is chosen in the same way, of `PARTS`. Official validation classes choose a checkpoint anyway.
         held_out: that share.
         seed: of held-out classes.
         allow_missing: leave out listed videos that have no features, and count them, instead of refusing.
@@ -84,6 +88,7 @@ class Learning:
         material: Material,
         *,
         choices: Mapping[str, Sequence[Any]] | None = None,
+        choose: Collection[str] = (),
         held_out: float = 0.2,
         seed: int = 0,
         allow_missing: bool = False,
@@ -92,11 +97,11 @@ class Learning:
         progress: Say | None = None,
     ) -> None:
         self._benchmark, self._make, self._material = benchmark, make, material
-        self._choices, self._held_out, self._seed = choices or {}, held_out, seed
+        self._wanted = Wanted(choices or {}, tuple(choose), held_out, seed)
         self._present, self._folder, self._shared = Present(material, allow_missing), folder, tuple(shared)
         self._say = progress or (lambda words: None)
         self._key: object = None
-        self._fitted: tuple[Any, dict[str, Any], dict[str, float]] = (None, {}, {})
+        self._fitted: tuple[list[tuple[Any, dict[str, Any]]], Chosen] = ([], Chosen({}))
 
     def method(self, task: SplitVideos, done: SplitRun) -> Any:
         """A method that is ready to answer for the split.
@@ -104,43 +109,74 @@ class Learning:
         Raises:
             UsageError: it has to learn and there is nothing to learn from, or is to choose and cannot.
         """
-        probe = self._make(**self._first())
-        several = [name for name, values in self._choices.items() if len(values) > 1]
-        if getattr(probe, "training_free", False):
-            if several:
-                raise UsageError(
-                    f"{type(probe).__name__} learns nothing to choose {several[0]} by; give one value for it"
-                )
-            return probe
-        if several and not hasattr(probe, "score"):
-            raise UsageError(f"settings of localizers cannot be chosen yet; give one value for {several[0]}")
+        probe = self._make(**self._wanted.first)
+        self._wanted.check(probe, self._benchmark)
+        by_validation = bool(task.validation) and "bias" not in self._wanted.parts
+        if is_training_free(probe):
+            return self._choose_free(task, done, by_validation) if self._wanted else probe
+        train, seen, others = self.training(task, done, probe)
+        key = (tuple(video.video for video in train), task.split.seen, others, by_validation)
+        if key != self._key:
+            self._key, self._fitted = key, self._learn(train, seen, others, done, by_validation)
+        fitted, chosen = self._fitted
+        if self._is_shared(task.split):  # what it takes up while it answers for one split must not reach another
+            place = f"training-{done.name}"
+            copied = [(self._copy(method), settings) for method, settings in fitted]
+            fitted = [
+                (same[0] if same else self._fit_with(settings, train, seen, others, place, chosen), settings)
+                for same, settings in copied
+            ]
+        if by_validation and (self._wanted or hasattr(fitted[0][0], "choose")):
+            return self._validate(task, done, fitted)
+        return _noted(done, chosen, *fitted[0])
+
+    def training(
+        self, task: SplitVideos, done: SplitRun, method: Any
+    ) -> tuple[tuple[ListedVideo, ...], tuple[str, ...], tuple[str, ...]]:
+        """What a method learns from for a split: videos, their classes, and the other classes that it must know.
+
+        Raises:
+            UsageError: features are missing, or there is no training video.
+        """
         split = task.split
         train = self._present.only(task.train, "train", done.missing)
-        seen = tuple(label for label in split.seen if any(_shows(video, label) for video in train))
+        seen = tuple(label for label in split.seen if any(shows(video, label) for video in train))
+        if not seen and is_training_free(method):
+            what = ", ".join([*self._wanted.several, *self._wanted.parts])
+            raise UsageError(
+                f"{type(method).__name__} learns nothing to choose {what} by, and {self._benchmark.name} split "
+                f"{split.name} has no video of a seen class; give one value for each setting, and leave --choose out"
+            )
         if not seen:
             raise UsageError(
-                f"{type(probe).__name__} has to learn, and {self._benchmark.name} split {split.name} has no training "
+                f"{type(method).__name__} has to learn, and {self._benchmark.name} split {split.name} has no training "
                 "video here; train it elsewhere and give the folder (--trained), or take a training-free method"
             )
         if len(seen) < len(split.seen):
             self._say(f"split {split.name}: {len(split.seen) - len(seen)} seen classes have no training video here")
         done.num_train = len(train)
-        others = tuple(sorted(split.unseen + split.validation)) if getattr(probe, "class_names_at_fit", False) else ()
-        key = (tuple(video.video for video in train), split.seen, others)
-        if key != self._key:
-            self._key, self._fitted = key, (self._fit(train, seen, others, done), done.settings, done.held_out)
-        method, done.settings, done.held_out = self._fitted
-        if self._is_shared(split):  # what it takes up while it answers for one split must not reach another
-            copied = self._copy(method)
-            method = copied[0] if copied else self._fit_with(done.settings, train, seen, others, done)
-        if task.validation and hasattr(method, "choose"):
-            validation = self._present.only(task.validation, "validation", done.missing)
-            self._say(f"split {split.name}: choosing by {len(validation)} videos of validation classes")
-            names, features = split.validation, self._material.test_features
-            asked = examples(self._benchmark, validation, names, features, self._material)
-            with errors_of(method, "choose"):
-                return method.choose(asked, space(names, self._material))
-        return method
+        others = tuple(sorted(split.unseen + split.validation)) if getattr(method, "class_names_at_fit", False) else ()
+        return train, seen, others
+
+    def _choose_free(self, task: SplitVideos, done: SplitRun, by_validation: bool) -> Any:
+        """A method that learns nothing, with the settings that suit validation classes, or seen ones, best."""
+        wanted, probe = self._wanted, self._make(**self._wanted.first)
+        if by_validation:
+            combinations = wanted.combinations(probe, after_fit=False)
+            return self._validate(task, done, [(self._make(**each), each) for each in combinations])
+        train, seen, _ = self.training(task, done, probe)
+        self._say(f"split {done.name}: choosing by {len(train)} videos of {len(seen)} seen classes")
+        chosen = choose_by_held_out(wanted, self._benchmark, self._material, train, seen, self._make, self._fit_with)
+        return _noted(done, chosen, chosen.method, chosen.settings)
+
+    def _validate(self, task: SplitVideos, done: SplitRun, methods: list[tuple[Any, dict[str, Any]]]) -> Any:
+        """The method that suits the official validation classes of a split best."""
+        videos = self._present.only(task.validation, "validation", done.missing)
+        self._say(f"split {done.name}: choosing by {len(videos)} videos of validation classes")
+        names, features = task.split.validation, self._material.test_features
+        judge = Judge(self._benchmark, self._material, videos, names, features)
+        chosen = choose_by_validation(self._wanted, judge, methods)
+        return _noted(done, chosen, chosen.method, chosen.settings)
 
     def _copy(self, method: Any) -> list[Any]:
         """A method with all that it has learned, over the same parts; nothing where it holds what cannot be copied."""
@@ -154,18 +190,34 @@ class Learning:
     def _is_shared(self, split: Split) -> bool:
         return sum(other.seen == split.seen for other in self._benchmark.splits) > 1
 
-    def _first(self) -> dict[str, Any]:
-        return {name: values[0] for name, values in self._choices.items()}
-
-    def _fit(
-        self, train: tuple[ListedVideo, ...], seen: tuple[str, ...], others: tuple[str, ...], done: SplitRun
-    ) -> Any:
-        settings = self._first()
-        if any(len(values) > 1 for values in self._choices.values()):
-            settings = self._compare(train, seen, done)
+    def _learn(
+        self,
+        train: tuple[ListedVideo, ...],
+        seen: tuple[str, ...],
+        others: tuple[str, ...],
+        done: SplitRun,
+        by_validation: bool,
+    ) -> tuple[list[tuple[Any, dict[str, Any]]], Chosen]:
+        """Fitted methods with their settings, one unless validation classes will choose, and how they were chosen."""
+        wanted, folder = self._wanted, f"training-{done.name}"
+        if by_validation:
+            found = []
+            for number, each in enumerate(wanted.combinations(self._make(**wanted.first), after_fit=False)):
+                self._say(f"fitting on {len(train)} videos of {len(seen)} classes")
+                settings = {**wanted.first, **each}
+                place = f"{folder}-{number}" if number else folder
+                found.append((self._fit_with(settings, train, seen, others, place), settings))
+            return found, Chosen({})
+        chosen = Chosen(wanted.first)
+        if wanted:
+            self._say(f"split {done.name}: choosing by held-out seen classes")
+            chosen = choose_by_held_out(
+                wanted, self._benchmark, self._material, train, seen, self._make, self._fit_with
+            )
+        if chosen.method is not None:
+            return [(chosen.method, chosen.settings)], chosen
         self._say(f"fitting on {len(train)} videos of {len(seen)} classes")
-        done.settings = settings
-        return self._fit_with(settings, train, seen, others, done)
+        return [(self._fit_with(chosen.settings, train, seen, others, folder, chosen), chosen.settings)], chosen
 
     def _fit_with(
         self,
@@ -173,40 +225,20 @@ class Learning:
         train: tuple[ListedVideo, ...],
         seen: tuple[str, ...],
         others: tuple[str, ...],
-        done: SplitRun,
+        folder: str,
+        chosen: Chosen | None = None,
     ) -> Any:
+        """A fitted method; with what was chosen, it ends where the checkpoint was."""
         method = self._make(**settings)
         if self._folder and hasattr(method, "folder"):
-            method.folder = self._folder / f"training-{done.name}"
-        return fit(method, self._examples(train, seen), space(seen + others, self._material))
-
-    def _compare(self, train: tuple[ListedVideo, ...], seen: tuple[str, ...], done: SplitRun) -> dict[str, Any]:
-        """The settings that answer best for a share of the seen classes after learning from the rest."""
-        held = self._hold_out(seen)
-        kept = tuple(label for label in seen if label not in held)
-        learnt = tuple(video for video in train if video.label in kept)
-        asked = self._examples(tuple(video for video in train if video.label in held), held)
-        best: dict[str, Any] = {}
-        best_accuracy = -1.0
-        for values in itertools.product(*self._choices.values()):
-            settings = dict(zip(self._choices, values, strict=True))
-            self._say(f"trying {settings} on {len(held)} held-out seen classes")
-            method = self._make(**settings)
-            extra = held if getattr(method, "class_names_at_fit", False) else ()
-            fitted = fit(method, self._examples(learnt, kept), space(kept + extra, self._material))
-            scores = ask_scores(fitted, asked.inputs, space(held, self._material))
-            accuracy = float((scores.argmax(axis=1) == asked.labels).mean())
-            done.held_out[str(settings)] = accuracy
-            if accuracy > best_accuracy:
-                best, best_accuracy = settings, accuracy
-        return best
-
-    def _hold_out(self, seen: tuple[str, ...]) -> tuple[str, ...]:
-        count = max(2, round(self._held_out * len(seen)))
-        if len(seen) - count < 2:
-            raise UsageError(f"{len(seen)} seen classes are too few to hold some out; give one value for each setting")
-        places = np.random.default_rng(self._seed).choice(len(seen), count, replace=False)
-        return tuple(seen[place] for place in sorted(places))
+            method.folder = self._folder / folder
+        number = chosen.parts.get("checkpoint") if chosen else None
+        if number is not None and hasattr(method, "stop_epoch"):
+            method.stop_epoch = int(number)
+        fitted = fit(method, self._examples(train, seen), space(seen + others, self._material))
+        if number is not None:
+            take(fitted, number, {})
+        return fitted
 
     def _examples(self, videos: tuple[ListedVideo, ...], names: tuple[str, ...]) -> Examples:
         return examples(self._benchmark, videos, names, self._material.train_features, self._material)
@@ -261,5 +293,8 @@ def fit(method: Any, given: Examples, classes: ClassSpace) -> Any:
     return fitted
 
 
-def _shows(video: ListedVideo, label: str) -> bool:
-    return video.label == label or any(label == other for _, _, other in video.segments)
+def _noted(done: SplitRun, chosen: Chosen, method: Any, settings: dict[str, Any]) -> Any:
+    """The method, after it was written down how it was chosen."""
+    done.settings, done.chosen, done.held_out = settings, dict(chosen.parts), chosen.held_out
+    done.choice = chosen.how
+    return method

@@ -12,9 +12,10 @@ from gerund.bench.datasets.listing import ListedVideo, Listing
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs, LazyTracks
+from gerund.features.object_lists import ObjectLists, stack_objects
 from gerund.text.classes import ClassSpace
 from gerund.text.names import to_words
-from gerund.types import IntArray, Segment, Segments, Track
+from gerund.types import Segment, Segments, Track
 
 
 class TrackSource(Protocol):
@@ -42,7 +43,7 @@ class Material:
         test: lists of the data set that is asked about.
         train_features: tracks of its videos.
         test_features: tracks of its videos.
-        objects: for methods with an object stream, the most likely objects of each video, best first.
+        objects: for methods with an object stream, the most likely objects of each video.
         class_texts: turns names into classes with the texts to use; by default their own names.
         skip: ids of videos that are known to be bad; they are left out and counted.
     """
@@ -51,20 +52,25 @@ class Material:
     test: Listing
     train_features: TrackSource
     test_features: TrackSource
-    objects: Mapping[str, Sequence[int]] | None = None
+    objects: ObjectLists | None = None
     class_texts: Callable[[ClassSpace], ClassSpace] | None = None
     skip: frozenset[str] = frozenset()
 
 
 class Present:
-    """Tells which listed videos have features, and are not known to be bad."""
+    """Tells which listed videos have features, and objects where the material has any, and are not known to be bad."""
 
     def __init__(self, material: Material, allow_missing: bool) -> None:
         self._train, self._test = set(material.train_features.ids()), set(material.test_features.ids())
         self._allow_missing, self._skip = allow_missing, material.skip
+        self._what = "features"
+        if material.objects is not None:
+            self._train &= material.objects.places.keys()
+            self._test &= material.objects.places.keys()
+            self._what = "features, or no objects"
 
     def only(self, videos: tuple[ListedVideo, ...], side: str, missing: dict[str, int]) -> tuple[ListedVideo, ...]:
-        """The videos that have features and are not known to be bad; the others are counted under `side` in `missing`.
+        """The videos that have all that is needed and are not known to be bad; the others are counted in `missing`.
 
         Raises:
             UsageError: some have none, and that was not allowed.
@@ -76,7 +82,7 @@ class Present:
         if num_missing and not self._allow_missing:
             first = next(video.video for video in wanted if video.video not in there)
             raise UsageError(
-                f"{num_missing} of {len(videos)} {side} videos have no features, such as {first}; extract them, "
+                f"{num_missing} of {len(videos)} {side} videos have no {self._what}, such as {first}; extract them, "
                 "allow missing ones (--allow-missing), or name a list of bad ones (--skip); the latter two change what "
                 "is measured"
             )
@@ -110,15 +116,10 @@ def inputs(ids: Sequence[str], features: TrackSource, material: Material) -> Inp
     """Videos with nothing that tells which they are: tracks come through a function, behind which the store is hidden.
 
     Raises:
-        UsageError: the material has objects, but not of all of them.
+        UsageError: the material has objects, but not of all of them, or not as many of each.
     """
     tracks = features.tracks(ids)
-    objects: IntArray | None = None
-    if material.objects is not None:
-        lacking = [video for video in ids if video not in material.objects]
-        if lacking:
-            raise UsageError(f"{len(lacking)} of {len(ids)} videos have no objects, such as {lacking[0]}")
-        objects = np.array([material.objects[video] for video in ids], np.int64).reshape(len(ids), -1)
+    objects = None if material.objects is None else stack_objects(material.objects.places, ids)
     return Inputs(LazyTracks(len(ids), lambda place: tracks[place]), objects)
 
 

@@ -19,7 +19,9 @@ from gerund.errors import GerundError, UsageError
 
 _TOLERANCE = 1e-9
 _SAME_METHOD = ("benchmark", "method", "features", "texts", "trained_on", "same_actions")
-_SAME_SPLIT = ("metrics", "overlap_free", "num_train", "num_test", "missing", "settings", "batch_independent")
+_SAME_SPLIT = (
+    "metrics", "overlap_free", "num_train", "num_test", "missing", "settings", "chosen", "batch_independent",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,13 @@ def differences(before: Report, after: Report) -> list[str]:
     """How two reports of one request differ, a line each; empty when everything that was measured is the same.
 
     Times, versions and machines may differ. Figures may by a billionth, which is rounding; one that the first report
-    does not know yet is none of its claims, see `new_figures`.
+    does not know yet is none of its claims, see `new_figures`. Nor is a setting that methods have got since.
     """
     found = []
     for key in _SAME_METHOD:
         was, now = (_plain(getattr(one.data, key)) for one in (before, after))
+        if key == "method":
+            now["settings"] = {name: value for name, value in now["settings"].items() if name in was["settings"]}
         if was != now:
             found.append(f"{key}: {was} before, {now} now")
     old, new = ({split.name: split for split in one.data.splits} for one in (before, after))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from gerund.bench.datasets.listing import ListedVideo
+from gerund.bench.protocols.benchmark import Benchmark
+from gerund.bench.runs.answers import LocalizationAnswers
 from gerund.errors import UsageError
 from gerund.examples import Inputs
 from gerund.methods.base import Localizer, Recognizer
 from gerund.methods.failures import errors_of
 from gerund.text.classes import ClassSpace
-from gerund.types import FloatArray, Segments, Track
+from gerund.types import FloatArray, IntArray, Segments, Track
 
 
 def ask_scores(method: Recognizer, batch: Inputs, classes: ClassSpace) -> FloatArray:
@@ -48,6 +52,44 @@ def ask_segments(method: Localizer, track: Track, classes: ClassSpace) -> Segmen
     if strange:
         raise UsageError(f"{type(method).__name__}.locate answered {strange[0]!r}, which was not asked about")
     return found
+
+
+def ask_when(
+    benchmark: Benchmark,
+    method: Localizer,
+    videos: Sequence[ListedVideo],
+    names: tuple[str, ...],
+    asked: Inputs,
+    order: Sequence[int] | IntArray,
+    classes: ClassSpace,
+    *,
+    split: str = "",
+    paper: str = "",
+) -> LocalizationAnswers:
+    """Segments in some videos, and what is true of these.
+
+    Args:
+        benchmark: says which annotated actions count.
+        method: who is asked.
+        videos: the videos.
+        names: the candidates as the data set spells them.
+        asked: the tracks of the videos in the order in which they are asked.
+        order: for each of these the place of its video.
+        classes: the candidates in words.
+        split: name of the split.
+        paper: name of the exam.
+
+    Raises:
+        UsageError: an answer is none.
+        GerundError: the method fails.
+    """
+    labels = dict(zip(classes.names, names, strict=True))
+    found: list[tuple[str, float, float, str, float]] = []
+    for place, track in zip(order, asked, strict=True):
+        for item in ask_segments(method, track, classes):
+            found.append((videos[int(place)].video, item.start_s, item.end_s, labels[item.action], item.score))
+    truth = [(video.video, *action) for video in videos for action in benchmark.truth(video, names)]
+    return LocalizationAnswers(split, paper, names, tuple(truth), tuple(found))
 
 
 def logit_scale_of(method: Any) -> float:

@@ -60,8 +60,11 @@ def _heading_lines(report: ReportData) -> tuple[str, ...]:
         f"{benchmark.task}; {len(splits)} of {benchmark.num_splits} splits; {method.protocol}; "
         f"protocol {benchmark.sha256[:12]}"
     ]
+    if benchmark.task == "closed-set":
+        lines.append("closed-set: tested on the classes that were trained on; not a zero-shot result")
     lines.append(f"compat: {', '.join(filter(None, [benchmark.compat, method.compat])) or 'none'}")
     sides = {"train": "training", "validation": "validation", "test": "test"}
+    lines += [f"note: {remark}" for remark in method.remarks]
     missing = {side: sum(split.missing.get(side, 0) for split in splits) for side in sides}
     lacking = [f"{count} {sides[side]} videos" for side, count in missing.items() if count]
     if len(splits) < benchmark.num_splits:
@@ -129,11 +132,14 @@ def _with_spread(figure: tuple[float, float | None] | None) -> str:
 
 def _card_lines(report: ReportData) -> tuple[str, ...]:
     texts = {key: value for key, value in report.texts.items() if key != "of"}
-    chosen = [f"split {split.name}: {split.settings}" for split in report.splits if split.held_out]
+    splits = [split for split in report.splits if split.held_out or split.chosen]
+    chosen = [f"split {split.name}: {split.settings | split.chosen}" for split in splits]
+    how = dict.fromkeys(split.choice for split in report.splits if split.choice)
     card = {
         "method settings": report.method.settings or "defaults",
         **({"method's file": f"sha256 {report.method.file_sha256}"} if report.method.file_sha256 else {}),
         "chosen on held-out seen classes": "; ".join(chosen) or "nothing",
+        **({"choice": "; ".join(how)} if how else {}),
         "features": report.features,
         **({"videos left out as bad": skip} if (skip := report.request.get("skip")) else {}),
         "class texts": texts,
@@ -150,6 +156,8 @@ def _card_lines(report: ReportData) -> tuple[str, ...]:
 
 
 def _checked_against(report: ReportData) -> str:
+    if report.benchmark.task == "closed-set":
+        return "nothing: no class is unseen"
     if not any(split.overlap_free.of for split in report.splits):
         return "nothing: it is not known what the features were trained on (--trained-on)"
     others = [*report.trained_on, *(["a method trained elsewhere"] if report.request.get("trained") else [])]

@@ -175,7 +175,8 @@ def _method_used(name: str, trained: str, runs: Sequence[SplitRun], file_sha256:
     settings = used[0]["settings"]
     common = {key: value for key, value in settings.items() if all(of["settings"].get(key) == value for of in used)}
     protocol = used[0]["protocol"] + (f", trained elsewhere ({trained})" if trained else "")
-    return MethodUsed(plain(name), common, plain(protocol), used[0]["compat"], file_sha256)
+    remarks = list(dict.fromkeys(remark for of in used for remark in of["remarks"]))
+    return MethodUsed(plain(name), common, plain(protocol), used[0]["compat"], file_sha256, plain(remarks))
 
 
 def split_result(
@@ -184,7 +185,7 @@ def split_result(
     """The figures of one split, and what they rest on."""
     split = next(split for split in benchmark.splits if split.name == done.name)
     others = (*done.trained_on, *(label for name in trained_on for label in find_dataset(name).classes))
-    is_checked = bool(split.seen or others)
+    is_checked = bool(split.unseen and (split.seen or others))
     free = frozenset(overlap_free(split, others, duplicates=same_actions) if is_checked else ())
     return SplitResult(
         name=done.name,
@@ -199,6 +200,8 @@ def split_result(
         batch_independent=done.batch_independent,
         wall_s=round(done.wall_s, 3),
         cpu_s=round(done.cpu_s, 3),
+        chosen=plain(done.chosen),
+        choice=done.choice,
     )
 
 

@@ -25,10 +25,12 @@ class Request:
         data: folder with the official lists of the data sets.
         model: whose texts stand for the classes; ``""`` for none.
         texts: what stands for each class, as `choose_texts` takes it; ``""`` for the model's own choice.
-        vectors: tables to use instead, by the name of the method's argument (``texts``, ``rows``): ``FILE`` or
-            ``FILE@NAMES``.
+        vectors: tables to use instead, by the name of the method's argument (``texts``, ``rows``, ``words``): ``FILE``
+            or ``FILE@NAMES``.
         objects: file with the most likely objects of each video.
+        objects_vocabulary: what its numbers stand for, as `find_concepts` takes it, where the file does not say.
         settings: values of the method's settings; of several the best on held-out seen classes is chosen.
+        choose: what else is chosen on held-out seen classes, of `judging.PARTS`.
         paper: start from the method's published settings.
         splits: names of splits; empty for all.
         trained: folder of a method that has learned already.
@@ -57,7 +59,9 @@ class Request:
     texts: str = ""
     vectors: Mapping[str, str] = field(default_factory=dict)
     objects: str = ""
+    objects_vocabulary: str = ""
     settings: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    choose: Sequence[str] = ()
     paper: bool = False
     splits: Sequence[str] = ()
     trained: str = ""

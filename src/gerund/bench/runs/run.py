@@ -15,17 +15,14 @@ import numpy as np
 
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import Exam, SplitVideos
-from gerund.bench.runs.answers import Answers, LocalizationAnswers, RecognitionAnswers
+from gerund.bench.runs.answers import Answers, RecognitionAnswers
 from gerund.bench.runs.learning import Learning, Make, Say, SplitRun, select
 from gerund.bench.runs.material import Material, Present, inputs, space
-from gerund.bench.runs.questions import ask_scores, ask_segments, logit_scale_of
+from gerund.bench.runs.questions import ask_scores, ask_when, logit_scale_of
 from gerund.errors import UsageError
 from gerund.examples import Inputs
-from gerund.methods.base import Localizer
 from gerund.methods.catalog import describe_method
 from gerund.methods.failures import errors_while
-from gerund.text.classes import ClassSpace
-from gerund.types import IntArray
 
 _BATCH = 256
 _PROBES = 3
@@ -38,6 +35,7 @@ def run(
     *,
     splits: Sequence[str] | None = None,
     choices: Mapping[str, Sequence[Any]] | None = None,
+    choose: Collection[str] = (),
     held_out: float = 0.2,
     seed: int = 0,
     allow_missing: bool = False,
@@ -52,8 +50,8 @@ def run(
         make: makes a method from the settings in `choices`; called anew for every fit.
         material: lists and features.
         splits: names of the splits to run; all by default.
-        choices: settings to choose among, each with its values. All combinations are fitted without a share of the seen
-            classes and compared on these; the best is then fitted on all. Test classes play no part.
+        choices: settings to choose among, each with its values, see `Learning`.
+        choose: what else is chosen, of `PARTS`.
         held_out: that share.
         seed: of held-out classes and of the order in which test videos are asked.
         allow_missing: leave out listed videos that have no features, and count them, instead of refusing.
@@ -74,6 +72,7 @@ def run(
         make,
         material,
         choices=choices,
+        choose=choose,
         held_out=held_out,
         seed=seed,
         allow_missing=allow_missing,
@@ -118,7 +117,17 @@ def _ask(
     order = np.random.default_rng([seed, 1]).permutation(len(exam.videos))
     asked = inputs([exam.videos[place].video for place in order], material.test_features, material)
     if benchmark.task == "localization":
-        return _ask_when(benchmark, task, exam, method, asked, order, classes)
+        return ask_when(
+            benchmark,
+            method,
+            exam.videos,
+            exam.candidates,
+            asked,
+            order,
+            classes,
+            split=task.split.name,
+            paper=exam.name,
+        )
     scores = np.zeros((len(exam.videos), len(exam.candidates)), np.float32)
     for start in range(0, len(order), _BATCH):
         some = asked[start : start + _BATCH]
@@ -130,6 +139,7 @@ def _ask(
             same = np.allclose(alone, answers[: len(alone)], rtol=1e-3, atol=1e-4 * np.abs(answers).max())
             done.batch_independent = bool(same) and done.batch_independent is not False
     places = {name: place for place, name in enumerate(exam.candidates)}
+    temperature = done.chosen.get("temperature")
     return RecognitionAnswers(
         split=task.split.name,
         paper=exam.name,
@@ -138,24 +148,6 @@ def _ask(
         classes=exam.candidates,
         is_seen=np.array([name in task.split.seen for name in exam.candidates]),
         scores=scores,
-        logit_scale=logit_scale_of(method),
+        logit_scale=1 / temperature if temperature else logit_scale_of(method),
+        bias=done.chosen.get("bias"),
     )
-
-
-def _ask_when(
-    benchmark: Benchmark,
-    task: SplitVideos,
-    exam: Exam,
-    method: Localizer,
-    asked: Inputs,
-    order: IntArray,
-    classes: ClassSpace,
-) -> LocalizationAnswers:
-    labels = dict(zip(classes.names, exam.candidates, strict=True))
-    found: list[tuple[str, float, float, str, float]] = []
-    for place, track in zip(order, asked, strict=True):
-        video = exam.videos[int(place)].video
-        for item in ask_segments(method, track, classes):
-            found.append((video, item.start_s, item.end_s, labels[item.action], item.score))
-    truth = [(v.video, *action) for v in exam.videos for action in benchmark.truth(v, exam.candidates)]
-    return LocalizationAnswers(task.split.name, exam.name, exam.candidates, tuple(truth), tuple(found))

@@ -51,6 +51,7 @@ class MethodUsed(msgspec.Struct, frozen=True):
         protocol: inductive, class-transductive, training-free or found elsewhere.
         compat: its switch, ``""`` for none.
         file_sha256: of the user's file that it was run from; ``""`` for gerund's own.
+        remarks: what it says that a reader should know.
     """
 
     name: str
@@ -58,6 +59,7 @@ class MethodUsed(msgspec.Struct, frozen=True):
     protocol: str = "inductive"
     compat: str = ""
     file_sha256: str = ""
+    remarks: list[str] = msgspec.field(default_factory=list)
 
 
 class OverlapFree(msgspec.Struct, frozen=True):
@@ -69,7 +71,12 @@ class OverlapFree(msgspec.Struct, frozen=True):
 
 
 class SplitResult(msgspec.Struct, frozen=True):
-    """One split: its figures in percent, and what they rest on."""
+    """One split: its figures in percent, and what they rest on.
+
+    Attributes:
+        chosen: the checkpoint, temperature and bias, as far as they were chosen.
+        choice: how these and the settings were chosen; ``""`` where nothing was, or it is not known.
+    """
 
     name: str
     metrics: dict[str, float]
@@ -83,6 +90,8 @@ class SplitResult(msgspec.Struct, frozen=True):
     batch_independent: bool | None
     wall_s: Seconds
     cpu_s: Seconds
+    chosen: dict[str, float] = msgspec.field(default_factory=dict)
+    choice: str = ""
 
 
 class Figure(msgspec.Struct, frozen=True):

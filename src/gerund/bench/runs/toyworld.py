@@ -83,6 +83,12 @@ class ToyWorld:
         name = "toyworld-gzsl"
         return Benchmark(name, "generalised", "toyworld", "toyworld", self._splits("test1"), source="made up")
 
+    @cached_property
+    def closed(self) -> Benchmark:
+        """Closed-set: test videos of the classes that were trained on, all of them, in one split."""
+        splits = (Split("0", self.names, (), test_list="test1"),)
+        return Benchmark("toyworld-closed", "closed-set", "toyworld", "toyworld", splits, source="made up")
+
     def _splits(self, test_list: str) -> tuple[Split, ...]:
         random = np.random.default_rng(self.seed + 1)
         splits = []
@@ -139,6 +145,11 @@ def _generalised(seed: int) -> tuple[ToyWorld, Benchmark]:
     return world, world.generalised
 
 
+def _closed(seed: int) -> tuple[ToyWorld, Benchmark]:
+    world = ToyWorld(seed=seed)
+    return world, world.closed
+
+
 def _large(seed: int) -> tuple[ToyWorld, Benchmark]:
     """As many classes and as long vectors as Elaborative Rehearsal's Kinetics benchmark has."""
     world = ToyWorld(num_seen=400, num_unseen=160, num_videos=20, dim=2048, dim_text=300, noise=5.0, seed=seed)
@@ -148,6 +159,7 @@ def _large(seed: int) -> tuple[ToyWorld, Benchmark]:
 TOYWORLDS: dict[str, Callable[[int], tuple[ToyWorld, Benchmark]]] = {
     "toyworld": _small,
     "toyworld-gzsl": _generalised,
+    "toyworld-closed": _closed,
     "toyworld-large": _large,
 }
 """The benchmarks of toy worlds by name, made from a seed."""

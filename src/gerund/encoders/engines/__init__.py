@@ -34,6 +34,7 @@ _INSTALL = {
     "onnx": "pip install 'gerund[onnx]'",
     "onnxruntime": "pip install 'gerund[onnx]'",
     "nncf": "pip install 'gerund[int8]'",
+    "scipy": "pip install 'gerund[scipy]'",
 }
 _GPU_FILES = ("/dev/nvidiactl", "/dev/nvhost-ctrl", "/dev/kfd", "/dev/dxg")
 _decided: dict[tuple[str, Setup], tuple[Setup, Agreement]] = {}

@@ -30,6 +30,7 @@ WIDTHS = (64, 128, 256, 512)
 _GROUPS = 32
 _GROUP_NORM_EPS = 1e-5
 _STANDARDISATION_EPS = 1e-10
+_HEAD_BIAS = ("resnet/head/conv2d/bias", "head.fc.bias")
 _UNIT_NAME = re.compile(r"resnet/block(\d+)/unit(\d+)/([abc])/(proj|group_norm|standardized_conv2d)")
 _WHERE = (
     "BiT-M R50x1 with its ImageNet-21k head: storage.googleapis.com/bit_models/BiT-M-R50x1.npz, or model.safetensors "
@@ -60,6 +61,21 @@ def _units() -> list[tuple[str, int, int, int]]:
     return units
 
 
+def shapes(num_classes: int = NUM_CLASSES) -> dict[str, tuple[int, ...]]:
+    """The arrays of the network by timm's names, with their shapes."""
+    found: dict[str, tuple[int, ...]] = {"stem.conv.weight": (64, 3, 7, 7)}
+    for name, into, width, _ in _units():
+        found[f"{name}.conv1.weight"] = (width, into, 1, 1)
+        found[f"{name}.conv2.weight"] = (width, width, 3, 3)
+        found[f"{name}.conv3.weight"] = (4 * width, width, 1, 1)
+        for place, channels in (1, into), (2, width), (3, width):
+            found |= {f"{name}.norm{place}.{part}": (channels,) for part in ("weight", "bias")}
+        if name.endswith("blocks.0"):
+            found[f"{name}.downsample.conv.weight"] = (4 * width, into, 1, 1)
+    found |= {f"norm.{part}": (FEATURE_DIM,) for part in ("weight", "bias")}
+    return found | {"head.fc.weight": (num_classes, FEATURE_DIM, 1, 1), "head.fc.bias": (num_classes,)}
+
+
 def convert(
     arrays: Mapping[str, Array], *, num_classes: int = NUM_CLASSES, source: str | Path = "arrays"
 ) -> dict[str, FloatArray]:
@@ -78,20 +94,11 @@ def convert(
     def get(name: str, *shape: int) -> FloatArray:
         return take(named, name, shape, source=source, where=_WHERE)
 
-    weights = {"stem.conv.weight": standardise(get("stem.conv.weight", 64, 3, 7, 7))}
-    for name, into, width, _ in _units():
-        shapes = {1: (width, into, 1, 1), 2: (width, width, 3, 3), 3: (4 * width, width, 1, 1)}
-        for place, shape in shapes.items():
-            for part in ("weight", "bias"):
-                weights[f"{name}.norm{place}.{part}"] = get(f"{name}.norm{place}.{part}", shape[1])
-            weights[f"{name}.conv{place}.weight"] = standardise(get(f"{name}.conv{place}.weight", *shape))
-        if name.endswith("blocks.0"):
-            key = f"{name}.downsample.conv.weight"
-            weights[key] = standardise(get(key, 4 * width, into, 1, 1))
-    for part in ("weight", "bias"):
-        weights[f"norm.{part}"] = get(f"norm.{part}", FEATURE_DIM)
-    weights["head.fc.weight"] = get("head.fc.weight", num_classes, FEATURE_DIM, 1, 1)[:, :, 0, 0]
-    weights["head.fc.bias"] = get("head.fc.bias", num_classes)
+    weights = {}
+    for name, shape in shapes(num_classes).items():
+        array = get(name, *shape)
+        weights[name] = standardise(array) if "conv" in name else array
+    weights["head.fc.weight"] = weights["head.fc.weight"][:, :, 0, 0]
     return weights
 
 
@@ -155,7 +162,7 @@ def build(weights: Mapping[str, FloatArray], *, size_px: int = 224, output: Outp
 
 
 class Bit(ObjectNetwork):
-    """Pictures to scores of the 21,843 classes of ImageNet-21k.
+    """Pictures to scores of the 21,843 classes of ImageNet-21k, or of those that a file's head was trained on since.
 
     Args:
         file: ``BiT-M-R50x1.npz`` of the authors, or timm's safetensors.
@@ -164,7 +171,7 @@ class Bit(ObjectNetwork):
         precision: arithmetic; ``"auto"`` is bfloat16 where the processor has it.
 
     Raises:
-        AssetError: the file is not BiT-M R50x1 with its ImageNet-21k head.
+        AssetError: the file is not BiT-M R50x1 with a head.
     """
 
     short_px = 256
@@ -174,9 +181,10 @@ class Bit(ObjectNetwork):
         self, file: Path, *, output: Output = "logits", threads: int = 0, precision: Precision = "auto"
     ) -> None:
         self.name = f"bit-m-r50x1-{output}"
-        self.dim = NUM_CLASSES if output == "logits" else FEATURE_DIM
         checkpoint = _read(file)
-        weights = convert(checkpoint.tensors, source=file)
+        bias = next((checkpoint.tensors[name] for name in _HEAD_BIAS if name in checkpoint.tensors), None)
+        weights = convert(checkpoint.tensors, num_classes=NUM_CLASSES if bias is None else len(bias), source=file)
+        self.dim = len(weights["head.fc.bias"]) if output == "logits" else FEATURE_DIM
         super().__init__(build(weights, output=output), checkpoint, threads=threads, precision=precision)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -15,7 +15,7 @@ from gerund.encoders.engines import require
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
 from gerund.methods.base import ClassEncoder
-from gerund.methods.training.schedule import Schedule
+from gerund.methods.training.schedule import ScheduleName, make_schedule, steps_of_epoch
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray
 
@@ -34,17 +34,25 @@ class Learner:
         epochs: passes over the training videos.
         batch: videos a step.
         lr: the highest learning rate.
-        warmup_steps: steps until it is reached, from ``lr / batch``.
-        period_steps: the step at which it is 0 again; None is the end of training.
+        schedule: how it changes: ``"exponential"`` warm-up from ``lr / batch`` and half a cosine, linear warm-up from 0
+            and half a ``"cosine"``, or linear warm-up and a fall to a tenth at each ``"step"``.
+        warmup_steps: steps until it is reached.
+        period_steps: the step at which it is 0 again, None for the end of training; or the steps between two falls,
+            None for a third of training.
         weight_decay: L2 regularisation.
+        decay_vectors: False spares vectors, such as biases, and norms.
         clip: longest gradient.
-        choose_every: epochs between the candidates for `choose`.
+        choose_every: epochs between the checkpoints to choose from.
+        average_last: the weights are the mean of so many checkpoints, the last ones up to the one that is taken.
+        drop_last: leave out the last batch of an epoch where it is smaller.
+        accumulate: compute each batch in so many parts, for less memory.
         seed: of everything random.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``, for training.
         folder: for checkpoints and a log; a run that was stopped goes on from there. None writes nothing.
         progress: called with the number of steps done, the number in all, and the last loss.
 
     Attributes:
+        stop_epoch: `fit` ends after this epoch of its schedule; None for all of them.
         weights_: what was learned, float32 arrays by name; empty before `fit`.
         losses_: mean loss of each epoch.
     """
@@ -58,13 +66,19 @@ class Learner:
     lr: float = 1e-3
     warmup_steps: int = 0
     period_steps: int | None = None
+    schedule: ScheduleName = "exponential"
     weight_decay: float = 0.0
+    decay_vectors: bool = True
     clip: float = 10.0
     choose_every: int = 5
+    average_last: int = 1
+    drop_last: bool = False
+    accumulate: int = 1
     seed: int = 2020
     device: str = "auto"
     folder: Path | None = None
     progress: Callable[[int, int, float], None] | None = None
+    stop_epoch: int | None = field(init=False, repr=False, default=None)
     weights_: dict[str, FloatArray] = field(init=False, repr=False, default_factory=dict)
     losses_: list[float] = field(init=False, repr=False, default_factory=list)
     _history: Any = field(init=False, repr=False, default=None)
@@ -79,14 +93,23 @@ class Learner:
         Raises:
             UsageError: there are no epochs to choose from.
         """
-        if self._history is None:
+        if not (numbers := self.checkpoints()):
             raise UsageError("there is nothing to choose from: call fit first; what was loaded has been chosen already")
         best = (-1.0, 0)
-        for number in self._history.snapshots:
-            self._take(number)
+        for number in numbers:
+            self.take_checkpoint(number)
             right = self.score(held_out.inputs, classes).argmax(axis=1) == held_out.labels
             best = max(best, (float(right.mean()), number), key=lambda pair: pair[0])
-        self._take(best[1])
+        return self.take_checkpoint(best[1])
+
+    def checkpoints(self) -> Sequence[int]:
+        """Numbers of the epochs that can be taken, in order."""
+        return () if self._history is None else tuple(self._history.snapshots)
+
+    def take_checkpoint(self, number: int) -> Self:
+        """Answers from now on with what was learned when so many epochs were done."""
+        weights = self._history.weights(number, last=self.average_last)
+        self.restore({name: tensor.numpy() for name, tensor in weights.items()})
         return self
 
     def state(self) -> Mapping[str, np.ndarray]:
@@ -126,19 +149,28 @@ class Learner:
         import torch
 
         from gerund.methods.training.fitting import fit_network
+        from gerund.methods.training.parameters import SPARE_VECTORS
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             network = build()
-        steps = self.epochs * -(-num_examples // self.batch)
+        epochs = self.epochs if self.stop_epoch is None else self.stop_epoch
         self._history = fit_network(
             network,
             lambda places, generator: loss(network, places),
             num_examples,
-            epochs=self.epochs,
+            epochs=epochs,
             batch=self.batch,
-            schedule=Schedule(self.lr, self.warmup_steps, self.period_steps or steps, self.batch),
+            schedule=make_schedule(
+                self.schedule,
+                self.lr,
+                warmup_steps=self.warmup_steps,
+                period_steps=self.period_steps,
+                batch=self.batch,
+                num_steps=self.epochs * steps_of_epoch(num_examples, self.batch, drop_last=self.drop_last),
+            ),
             weight_decay=self.weight_decay,
+            rules=() if self.decay_vectors else (SPARE_VECTORS,),
             clip=self.clip,
             seed=self.seed,
             device=self.device,
@@ -147,13 +179,11 @@ class Learner:
             validate_every=self.choose_every,
             progress=self.progress,
             keep="all",
+            drop_last=self.drop_last,
+            accumulate=self.accumulate,
         )
         self.losses_ = [epoch.loss for epoch in self._history.epochs]
-        self._take(self.epochs)
-        return self
-
-    def _take(self, number: int) -> None:
-        self.restore({name: tensor.numpy() for name, tensor in self._history.weights(number).items()})
+        return self.take_checkpoint(epochs)
 
     def _learned(self) -> dict[str, FloatArray]:
         if not self.weights_:
@@ -188,7 +218,8 @@ def data_card(texts: ClassEncoder, examples: Examples, classes: ClassSpace) -> d
 
 def _settings(method: Learner) -> dict[str, object]:
     """Its constructor arguments but for those that are no settings, and those that `fit_network` notes itself."""
-    schedule = {"lr", "warmup_steps", "period_steps"}
+    schedule = {"schedule", "lr", "warmup_steps", "period_steps"}
     noted = {"texts", "rows", "epochs", "batch", "weight_decay", "clip", "seed", "choose_every"}
+    noted |= {"decay_vectors", "drop_last", "accumulate", "average_last"}  # the last does not change a step
     names = set(inspect.signature(type(method)).parameters) - NOT_SETTINGS - schedule - noted
     return {name: getattr(method, name) for name in sorted(names)}

@@ -6,30 +6,28 @@ released. Layers are initialised as PyTorch does by default.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gerund.assets import hub_folder
+from gerund.assets import find_asset, hub_folder, verified
 from gerund.encoders.networks.bert import convert, read_config
+from gerund.encoders.sentence import SIZES
+from gerund.encoders.table import VectorTable
 from gerund.encoders.tokenizer import batches
 from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.errors import AssetError, UsageError
-from gerund.reading import parse_json, read_array
-from gerund.types import FloatArray
 
 Pooling = Literal["first", "avg", "max", "last", "attn"]
 Recurrent = Literal["", "rnn", "gru", "lstm"]
 
+MINILM = "minilm"
 _TEXTS = 64
 """Texts that are encoded together; they are sorted by length, so that little is padded."""
 _WORD = re.compile(r"[^\W_]+?(?=n't)|n't|'[^\W_]+|[^\W_]+|[^\w\s]+")
@@ -76,56 +74,11 @@ class TextEncoder(nn.Module):
         return (share * tokens).sum(1)
 
 
-@dataclass(frozen=True, eq=False)
-class WordTable:
-    """Vectors of single words and marks, such as GloVe's.
-
-    Attributes:
-        words: lower case, ``[V]``.
-        vectors: float32 ``[V, D]``.
-
-    Raises:
-        UsageError: there are not as many words as vectors.
-    """
-
-    words: tuple[str, ...]
-    vectors: FloatArray
-
-    def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or len(self.vectors) != len(self.words):
-            raise UsageError(f"a table of {len(self.words)} words needs vectors [V, D], got {self.vectors.shape}")
-
-    @classmethod
-    def read(cls, vectors: Path, words: Path) -> WordTable:
-        """A table from a file with the vectors, NumPy's ``.npy`` or a checkpoint, and a JSON list of its words.
-
-        Raises:
-            UsageError: the words are no JSON list, or no array has as many rows.
-            AssetError: the checkpoint cannot be read.
-        """
-        try:
-            listed = tuple(map(str, parse_json(words.read_text("utf-8"))))
-            arrays = [read_array(vectors)] if vectors.suffix == ".npy" else [*read_checkpoint(vectors).tensors.values()]
-        except (OSError, ValueError, TypeError) as error:
-            raise UsageError(f"{vectors} with {words}: expected vectors and a JSON list of words; {error}") from error
-        fitting = [array for array in arrays if array.ndim == 2 and len(array) == len(listed)]
-        if len(fitting) != 1:
-            raise UsageError(f"{vectors}: {len(fitting)} arrays have {len(listed)} rows, one for each word of {words}")
-        return cls(listed, np.asarray(fitting[0], np.float32))
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Changes with the words and the numbers."""
-        digest = hashlib.sha256(repr((self.words, self.vectors.shape)).encode())
-        digest.update(np.ascontiguousarray(self.vectors, np.float32).data)
-        return digest.hexdigest()[:16]
-
-
 class WordBackbone(nn.Module):
     """Words to vectors of a frozen table, and through a recurrent layer where one is asked for.
 
     Args:
-        table: what is known of words.
+        table: vectors of single words and marks, in lower case, such as GloVe's.
         max_tokens: longer texts are cut.
         recurrent: kind of the layer; ``""`` for none.
         dim_recurrent: its length. It runs both ways and the two are averaged.
@@ -133,14 +86,14 @@ class WordBackbone(nn.Module):
 
     def __init__(
         self,
-        table: WordTable,
+        table: VectorTable,
         *,
         max_tokens: int = 100,
         recurrent: Recurrent = "",
         dim_recurrent: int = 300,
     ) -> None:
         super().__init__()
-        self._place_of = {word: place for place, word in enumerate(table.words)}
+        self._place_of = table.row_of
         self._max_tokens = max_tokens
         self.register_buffer("table", torch.tensor(table.vectors), persistent=False)
         self.dim = dim_recurrent if recurrent else table.vectors.shape[1]
@@ -181,7 +134,8 @@ class BertBackbone(nn.Module):
     """BERT's last hidden states, with its lower layers frozen.
 
     Args:
-        source: a folder with a BERT and its vocabulary, or a repository on the model hub.
+        source: a folder with a BERT and its vocabulary, a repository on the model hub, or ``"minilm"`` for the BERT of
+            six layers that gerund reads sentences with.
         trains_from: parameters before the first whose name begins so are frozen, in the order of the layers;
             ``"encoder.layer.10"`` leaves the last two of twelve layers to be trained, ``""`` all, and None freezes all.
         max_tokens: longer texts are cut, keeping the end mark.
@@ -196,26 +150,26 @@ class BertBackbone(nn.Module):
     ) -> None:
         super().__init__()
         try:
-            from transformers import AutoTokenizer, BertConfig, BertModel
+            from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
         except ImportError as error:
             raise UsageError("this text encoder needs transformers; install it: pip install transformers") from error
-        folder = Path(source) if Path(source).is_dir() else hub_folder(str(source))
-        sizes = read_config(folder / "config.json")
+        if str(source) == MINILM:
+            folder = verified(find_asset("minilm"))
+            sizes, config = SIZES, BertConfig(**asdict(SIZES))
+            opened: Any = PreTrainedTokenizerFast
+            self._tokenizer = opened(tokenizer_file=str(verified(find_asset("minilm-tokenizer"))))
+        else:
+            folder = Path(source) if Path(source).is_dir() else hub_folder(str(source))
+            sizes = read_config(folder / "config.json")
+            config = BertConfig.from_json_file(folder / "config.json")
+            self._tokenizer = _read_tokenizer(folder)
         weights = convert(read_checkpoint(folder).tensors, sizes, source=folder)
-        if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.txt")):
-            raise AssetError(
-                f"{folder}: has neither tokenizer.json nor vocab.txt; add the one that belongs to the BERT"
-            )
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise AssetError(f"{folder}: its tokenizer cannot be read; {error}") from error
         if len(self._tokenizer) > sizes.vocab_size:
             raise AssetError(
                 f"{folder}: {len(self._tokenizer)} tokens in the vocabulary, {sizes.vocab_size} in the model; they do "
                 "not belong together"
             )
-        self.bert = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
+        self.bert = BertModel(config, add_pooling_layer=False)
         self.bert.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
         self.dim = sizes.hidden_size
         self._max_tokens = min(max_tokens, sizes.max_position_embeddings)
@@ -229,6 +183,22 @@ class BertBackbone(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Token numbers ``[N, L]`` to hidden states ``[N, L, dim]``."""
         return self.bert(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+
+
+def _read_tokenizer(folder: Path) -> Any:
+    """The tokenizer beside a BERT.
+
+    Raises:
+        AssetError: there is none, or it cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.txt")):
+        raise AssetError(f"{folder}: has neither tokenizer.json nor vocab.txt; add the one that belongs to the BERT")
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AssetError(f"{folder}: its tokenizer cannot be read; {error}") from error
 
 
 class SharedText(nn.Module):

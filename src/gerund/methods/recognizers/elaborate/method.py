@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -26,10 +26,12 @@ import torch
 from torch import Tensor
 
 from gerund.assets import hub_folder
+from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
 from gerund.methods.recognizers.bilinear import LOSSES
 from gerund.methods.recognizers.elaborate.layers import (
+    MINILM,
     BertBackbone,
     ElaborateNetwork,
     Pooling,
@@ -39,17 +41,17 @@ from gerund.methods.recognizers.elaborate.layers import (
     VideoEncoder,
     Views,
     WordBackbone,
-    WordTable,
     device_of,
 )
 from gerund.methods.recognizers.elaborate.rehearsal import ObjectTexts, class_loss, rehearsal_loss, stream_scores
 from gerund.methods.training.fitting import Group, History, StepProgress, fit_network, learned, load_learned
 from gerund.methods.training.learner import NOT_SETTINGS
+from gerund.methods.training.parameters import SPARE_VECTORS
 from gerund.methods.training.processes import find_device
 from gerund.methods.training.schedule import Schedule
 from gerund.text.classes import ClassSpace
 from gerund.text.descriptions import with_definitions
-from gerund.text.objects import Concepts
+from gerund.text.objects import Concepts, find_concepts
 from gerund.types import FloatArray, IntArray
 
 Texts = tuple[tuple[str, ...], ...]
@@ -61,9 +63,14 @@ _PUBLISHED: dict[str, dict[str, Any]] = {
     "vse-words": {**_VSE, "text": "words", "epochs": 30, "warmup_steps": 2000, "period_steps": 50_000},
     "objects": {"streams": "objects", "bert_weight_decay": 1e-4},
 }
-_NOT_ON_THE_CARD = {*NOT_SETTINGS, "bert", "words", "concepts", "epochs", "checkpoint_steps", "compat"}
-"""Settings that a run folder need not remember: they do not change a step, or their content is hashed instead."""
+_NOT_ON_THE_CARD = {
+    *NOT_SETTINGS, "bert", "words", "concepts", "epochs", "checkpoint_steps", "compat", "decay_vectors", "accumulate",
+    "half", "recompute",
+}  # fmt: skip
+"""Settings that a run folder need not remember here: they do not change a step, their content is hashed instead, or the
+training loop notes them itself."""
 _BUILT_ON = "built_on"
+_BERT_LAYERS = "text.backbone.bert.encoder.layer.*"
 
 
 @dataclass(eq=False)
@@ -74,9 +81,11 @@ class Elaborate:
         streams: ``"video"`` scores features alone (the paper's VSE), ``"objects"`` the objects alone, ``"both"`` is the
             full model.
         text: ``"bert"``, or ``"words"`` for a frozen table of word vectors.
-        bert: folder of a BERT with its vocabulary, or its repository on the model hub.
-        bert_trains_from: its parameters before the first that begins so are frozen; ``""`` trains all, None none.
-        words: the table of word vectors for ``text="words"``.
+        bert: folder of a BERT with its vocabulary, its repository on the model hub, or ``"minilm"`` for the six-layer
+            BERT that gerund reads sentences with; reports say so.
+        bert_trains_from: its parameters before the first that begins so are frozen; ``""`` trains all, None none. The
+            default leaves the last two layers to be trained, also of MiniLM.
+        words: the table of word vectors for ``text="words"``, a row for each word and mark in lower case.
         recurrent: a layer over the word vectors, both ways, averaged; ``""`` for none.
         max_tokens: longer texts are cut.
         concepts: the object vocabulary; None takes the 21,843 classes of ImageNet-21k.
@@ -106,10 +115,15 @@ class Elaborate:
         period_steps: the step at which the rate is 0; None is the last.
         weight_decay: of the heads.
         bert_weight_decay: of BERT.
+        decay_vectors: False spares vectors, such as biases, and norms.
         seed: decides all randomness.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
-        amp: train in bfloat16 where that is safe.
-        keep: ``"all"`` keeps the weights of every epoch for `choose`, ``"last"`` none.
+        amp: train in 16 bits where that is safe.
+        half: which ones: ``"bf16"``, or on CUDA ``"fp16"``, as published.
+        accumulate: compute each batch in so many parts, for less memory; objects are then rehearsed among those of a
+            part.
+        recompute: compute the activations of BERT's layers again instead of keeping them, for less memory.
+        keep: ``"all"`` keeps the weights of every epoch to choose from, ``"last"`` none.
         checkpoint_steps: write a checkpoint every so many steps, beside that of every epoch; 0 for none.
         folder: where the run is written, and goes on from if it was killed.
         progress: told how far training is.
@@ -117,6 +131,7 @@ class Elaborate:
             sum of both vectors, so that objects may also speak against a class.
 
     Attributes:
+        stop_epoch: `fit` ends after this epoch of its schedule; None for all of them.
         network_: what was learned.
         history_: how training went.
 
@@ -130,7 +145,7 @@ class Elaborate:
     text: Literal["bert", "words"] = "bert"
     bert: str | Path = "google-bert/bert-base-uncased"
     bert_trains_from: str | None = "encoder.layer.10"
-    words: WordTable | None = None
+    words: VectorTable | None = None
     recurrent: Recurrent = ""
     max_tokens: int = 100
     concepts: Concepts | None = None
@@ -157,14 +172,19 @@ class Elaborate:
     period_steps: int | None = None
     weight_decay: float = 1e-4
     bert_weight_decay: float = 0.0
+    decay_vectors: bool = True
     seed: int = 2020
     device: str = "auto"
     amp: bool = False
+    half: Literal["bf16", "fp16"] = "bf16"
+    accumulate: int = 1
+    recompute: bool = False
     keep: Literal["all", "last"] = "all"
     checkpoint_steps: int = 0
     folder: Path | None = None
     progress: StepProgress | None = None
     compat: Literal["", "early-fusion"] = ""
+    stop_epoch: int | None = field(init=False, repr=False, default=None)
     network_: ElaborateNetwork | None = field(init=False, repr=False, default=None)
     history_: History | None = field(init=False, repr=False, default=None)
     _classes: tuple[object, Tensor] | None = field(init=False, repr=False, default=None)
@@ -177,9 +197,16 @@ class Elaborate:
             )
         if self.fusion not in (0, 1, 2, 3):
             raise UsageError(f"fusion is 0, 1, 2 or 3, got {self.fusion}")
-        if self.text == "words" and not isinstance(self.words, WordTable):
-            raise UsageError(f"text='words' needs words=WordTable.read(...), such as GloVe's; got {self.words!r}")
+        if self.text == "words" and not isinstance(self.words, VectorTable):
+            raise UsageError(
+                f"text='words' needs a table of word vectors such as GloVe's: words=VectorTable.read(...), --vectors "
+                f"words=VECTORS@WORDS; got {self.words!r}"
+            )
+        if self.recompute and self.text != "bert":
+            raise UsageError("recompute=True is for the layers of BERT, and text='words' has none")
         self.bert = str(self.bert)
+        if self.bert == MINILM and self.bert_trains_from == type(self).bert_trains_from:
+            self.bert_trains_from = "encoder.layer.4"
         if self.loss not in ("ce", "l2", *LOSSES) or (self.loss == "l2" and self.streams == "both"):
             raise UsageError(
                 f"loss is 'ce', {', '.join(map(repr, LOSSES))}, or 'l2' for one stream; got {self.loss!r} for "
@@ -196,11 +223,14 @@ class Elaborate:
 
         Args:
             which: ``"full"`` for the whole model, ``"vse"`` for features alone with BERT, ``"vse-words"`` with word
-                vectors (give `words`), ``"objects"`` for the object stream with rehearsal.
+                vectors (give `words`; the same as ``"vse"`` with ``text="words"``), ``"objects"`` for the object stream
+                with rehearsal.
             settings: instead of the published ones.
 
         Source: the released configurations.
         """
+        if which == "vse" and settings.get("text") == "words":
+            which = "vse-words"
         if which not in _PUBLISHED:
             raise UsageError(f"the published models are {', '.join(_PUBLISHED)}; got {which!r}")
         return cls(**{"warmup_steps": 1700, "period_steps": 17_000, **_PUBLISHED[which], **settings})
@@ -230,14 +260,18 @@ class Elaborate:
             network,
             loss,
             len(examples),
-            epochs=self.epochs,
+            epochs=self.epochs if self.stop_epoch is None else self.stop_epoch,
             batch=self.batch,
             schedule=self._schedule(len(examples)),
             groups={"text.backbone": Group(weight_decay=self.bert_weight_decay)} if self.text == "bert" else None,
             weight_decay=self.weight_decay,
+            rules=() if self.decay_vectors else (SPARE_VECTORS,),
             seed=self.seed,
             device=self.device,
             amp=self.amp,
+            half=self.half,
+            accumulate=self.accumulate,
+            recompute=(_BERT_LAYERS,) if self.recompute else (),
             folder=self.folder,
             settings=self._card(network, examples, texts) if self.folder else None,
             checkpoint_steps=self.checkpoint_steps,
@@ -272,16 +306,31 @@ class Elaborate:
         Raises:
             UsageError: there are no held-out examples, or no epochs to choose from.
         """
-        if self.history_ is None or not self.history_.snapshots or not len(held_out):
+        if not (numbers := self.checkpoints()) or not len(held_out):
             raise UsageError(
                 "choosing needs epochs, so call fit with keep='all' first, and labelled videos of held-out classes, of "
                 f"which there are {len(held_out)}"
             )
         shares = {}
-        for number in sorted(self.history_.snapshots):
-            self._take(self.history_, number)
+        for number in numbers:
+            self.take_checkpoint(number)
             shares[number] = float((self.score(held_out.inputs, classes).argmax(1) == held_out.labels).mean())
-        self._take(self.history_, max(shares, key=lambda number: shares[number]))
+        return self.take_checkpoint(max(shares, key=lambda number: shares[number]))
+
+    def checkpoints(self) -> Sequence[int]:
+        """Numbers of the epochs that can be taken, in order; none of what was loaded, nor with ``keep="last"``."""
+        return () if self.history_ is None else sorted(self.history_.snapshots)
+
+    def take_checkpoint(self, number: int) -> Self:
+        """Answers from now on with what was learned when so many epochs were done.
+
+        Raises:
+            UsageError: that epoch was not kept.
+        """
+        if self.history_ is None:
+            raise UsageError("there is nothing to take: call fit with keep='all' first")
+        load_learned(self._fitted(), self.history_.weights(number))
+        self._classes = None
         return self
 
     def state(self) -> dict[str, np.ndarray]:
@@ -298,7 +347,7 @@ class Elaborate:
             UsageError: it was learned with another BERT, word table or object vocabulary, or with other settings.
             AssetError: its BERT is one of the model hub, not the default one, and not here.
         """
-        if self.text == "bert" and self.bert != type(self).bert and not Path(self.bert).is_dir():
+        if self.text == "bert" and self.bert not in (MINILM, type(self).bert) and not Path(self.bert).is_dir():
             hub_folder(str(self.bert), fetch=False)  # what a saved method names is looked for here, not on the network
         first = state.get("video.linear.weight", np.zeros((0, 0), np.float32))
         network = self._build(first.shape[1])
@@ -325,13 +374,31 @@ class Elaborate:
         """The texts that stand for the classes."""
         return (with_definitions(classes) if self.definitions and not classes.as_given else classes).texts
 
+    @property
+    def vocabulary(self) -> Concepts | None:
+        """What the numbers of its objects stand for; None where no stream looks at objects.
+
+        Raises:
+            AssetError: it cannot be had.
+        """
+        return None if self.streams == "video" else self._concepts
+
+    def remarks(self) -> list[str]:
+        """What a reader of its results should know."""
+        if self.text == "bert" and self.bert == MINILM:
+            return ["texts are read by MiniLM (all-MiniLM-L6-v2) in BERT's place, so this is not the published model"]
+        return []
+
+    @cached_property
+    def _concepts(self) -> Concepts:
+        return find_concepts("imagenet21k") if self.concepts is None else self.concepts
+
     @cached_property
     def _spoken(self) -> ObjectTexts | None:
         """What is said of objects; None where no stream looks at them."""
         if self.streams == "video":
             return None
-        concepts = Concepts.imagenet21k() if self.concepts is None else self.concepts
-        read, recalled = (concepts.texts if gloss else concepts.names for gloss in self.glosses)
+        read, recalled = (self._concepts.texts if gloss else self._concepts.names for gloss in self.glosses)
         return ObjectTexts(
             read, recalled, self.top_objects, self.rehearsed_objects, self.random_concepts, self.separate_objects
         )
@@ -398,8 +465,3 @@ class Elaborate:
         if self.network_ is None:
             raise UsageError("Elaborate has learned nothing yet; call fit, or restore what was saved")
         return self.network_
-
-    def _take(self, history: History, number: int) -> None:
-        """Puts the weights of an epoch into the network."""
-        load_learned(self._fitted(), history.weights(number))
-        self._classes = None

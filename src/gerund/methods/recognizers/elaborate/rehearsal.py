@@ -57,9 +57,9 @@ class ObjectTexts:
         else:
             return objects
         raise UsageError(
-            f"the object stream needs the objects in each video, and {problem}. Give Inputs(tracks, objects) with the "
-            "numbers of each video's likeliest ImageNet-21k classes, best first [N, 20], as "
-            "gerund.encoders.objects.rank_objects makes them from BiT's logits; or do without them: streams='video'"
+            f"the object stream needs the objects in each video, and {problem}. Find them with 'gerund objects' and "
+            "give the file (--objects FILE; in Python Inputs(tracks, objects) with the numbers of the likeliest ones, "
+            "best first [N, 20]), or do without them: streams='video', which is the method elaborate-video"
         )
 
     def sentences(self, objects: IntArray) -> list[list[str]]:

@@ -310,6 +310,32 @@ def test_an_evaluation_leaves_out_the_bad_ones_alone(tmp_path):
     assert done.exit_code == 2 and "--skip" in done.output
 
 
+def test_training_on_own_videos_leaves_out_the_bad_ones_alone(tmp_path, run, monkeypatch):
+    """With --skip a folder of labelled videos is learned from without what a scan found, and no more."""
+    monkeypatch.setenv("GERUND_CACHE", str(tmp_path / "cache"))
+    for colour in ("red", "green"):
+        (tmp_path / "v" / colour).mkdir(parents=True)
+        write_colours(tmp_path / "v" / colour / "1.mp4", [colour])
+    (tmp_path / "v" / "red" / "bad.mp4").write_text("no video\n")
+    table, listed = tmp_path / "labels.csv", tmp_path / "l.jsonl"
+    table.write_text("path,label\nred/1.mp4,red\ngreen/1.mp4,green\nred/bad.mp4,red\ngone.mp4,red\n")
+    gerund("data", "scan", tmp_path / "v", "--json", listed)
+    words = ["train", "eszsl", "--videos", tmp_path / "v", "--labels", table, "--out", tmp_path / "out"]
+    assert run(*words).output.count("red/bad.mp4") and run(*words).exit_code == 1
+    done = run(*words, "--skip", listed)
+    assert "1 videos left out, bad by" in " ".join(done.output.split()) and "bad.mp4:" not in done.output
+    assert done.exit_code == 1 and "1 not learned from" in done.output and "gone.mp4" in done.output
+    with listed.open("a") as file:
+        file.write(json.dumps(Verdict("gone", "gone", "missing", "it is not here").to_line("s")) + "\n")
+    done = run(*words, "--skip", listed)
+    assert done.exit_code == 0 and "2 videos left out" in " ".join(done.output.split()), done.output
+    kept = [word for word in words if word not in ("--videos", tmp_path / "v")]
+    store = next((tmp_path / "cache").rglob("store.json")).parent
+    (tmp_path / "all").write_text(json.dumps(Verdict("/x/1.mp4", "bad", "corrupt", "bad", "c", 1).to_line("s")) + "\n")
+    done = run(*kept, "--features", store, "--skip", tmp_path / "all")
+    assert "1 videos left out" in " ".join(done.output.split()) and "gone.mp4" in done.output
+
+
 class Lacking:
     """The toy world's features without those of some videos."""
 

@@ -21,6 +21,7 @@ from gerund.chores import official
 from gerund.chores.downloads import Source, obtain, read_sources
 from gerund.chores.kinetics import Clip
 from gerund.chores.official import OFFICIAL
+from gerund.chores.pool import each
 from gerund.cli import app
 from gerund.errors import AssetError, UsageError
 from painted import Recipe
@@ -91,6 +92,22 @@ def fakes(tmp_path, monkeypatch):
     return FakePrograms(tmp_path / "bin", monkeypatch)
 
 
+def test_work_that_is_left_is_stopped():
+    """Who leaves before the last result ends the work that is under way; who takes all of them does not."""
+    stopped = threading.Event()
+
+    def work(item):
+        return item if item == 0 else stopped.wait(20)
+
+    results = each(range(4), work, at_once=2, stop=stopped.set)
+    assert next(results) == (0, 0)
+    results.close()
+    assert stopped.is_set()
+    stopped.clear()
+    assert sorted(each(range(3), abs, at_once=2, stop=stopped.set)) == [(0, 0), (1, 1), (2, 2)]
+    assert not stopped.is_set()
+
+
 CONTENT = os.urandom(3_000_000)
 
 
@@ -129,9 +146,13 @@ def test_a_file_that_changed_meanwhile_begins_anew(site, tmp_path):
     site.headers, site.cut, site.asked = {"ETag": None}, [10], []
     fetch(site, tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == CONTENT[::-1] and site.asked == [("/a.bin", None, None)] * 2
-    site.headers, site.cut = {"ETag": 'W/"weak"'}, [10]
+    site.headers, site.cut, site.asked = (
+        {"ETag": 'W/"weak"'},
+        [10],
+        [],
+    )  # which equal files may have that differ in bytes
     fetch(site, tmp_path / "c")
-    assert (tmp_path / "c").read_bytes() == CONTENT[::-1]
+    assert (tmp_path / "c").read_bytes() == CONTENT[::-1] and site.asked == [("/a.bin", None, None)] * 2
 
 
 def test_a_whole_part_is_not_asked_for(site, tmp_path):

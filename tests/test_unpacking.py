@@ -10,6 +10,7 @@ import stat
 import tarfile
 import zipfile
 
+import psutil
 import pytest
 
 from fake_programs import FakePrograms
@@ -272,15 +273,24 @@ def test_a_full_disk_is_no_damage(place, monkeypatch):
 
 def test_programs_are_bounded(fakes, monkeypatch, tmp_path):
     """A program that takes too long, says too much, or is no longer wanted is ended, with all that it started."""
-    fakes.add("slow", "while :; do :; done & echo started; wait")
+    child = tmp_path / "child"
+    fakes.add("slow", f"{fakes.real['sleep']} 600 & echo $! > {shlex.quote(str(child))}; wait")
     fakes.add("loud", "while :; do echo 0123456789012345678901234567890123456789; done")
     fakes.add("exact", "echo out; echo err >&2; exit 3")
     path = {name: find_programs([name], purpose="", install="")[0][1] for name in ("slow", "loud", "exact")}
     programs = Programs()
     ended = programs.run([path["exact"]], folder=tmp_path, within_s=60)
     assert (ended.code, ended.last_words) == (3, "out err")
-    with pytest.raises(ProgramError, match="slow was ended: it took more than 0 s"):
+    with pytest.raises(ProgramError, match=r"slow was ended: it took more than 0 s"):
         programs.run([path["slow"]], folder=tmp_path, within_s=0.2)
+    child.unlink(missing_ok=True)
+    with monkeypatch.context() as patch, pytest.raises(ProgramError, match="slow was ended: seen"):
+        patch.setattr(programs_module, "_WATCH_S", 0.0)
+        seen = lambda: "seen" if child.exists() and child.read_text() else None  # noqa: E731
+        programs.run([path["slow"]], folder=tmp_path, within_s=60, watch=seen)
+    started = psutil.Process(int(child.read_text())) if psutil.pid_exists(int(child.read_text())) else None
+    if started and started.status() != psutil.STATUS_ZOMBIE:
+        started.wait(timeout=10)  # it was killed, and goes
     monkeypatch.setattr(programs_module, "_MOST_SAID_BYTES", 1000)
     with pytest.raises(ProgramError, match="printed more than"):
         programs.run([path["loud"]], folder=tmp_path, within_s=60)

@@ -17,6 +17,7 @@ from gerund.errors import GerundError, UsageError
 
 _LOOK_S = 0.1
 _WATCH_S = 1.0
+_LAST_WORDS_S = 2.0
 _PIECE_BYTES = 1 << 16
 _MOST_SAID_BYTES = 64 << 20
 _SHOWN_CHARACTERS = 300
@@ -109,9 +110,9 @@ class Programs:
             with suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)  # also what it started and left behind
             process.wait()
-            listener.join()
-            assert process.stdout
-            process.stdout.close()
+            listener.join(_LAST_WORDS_S)  # who left the session can hold the pipe for ever
+            if process.stdout and not listener.is_alive():
+                process.stdout.close()
         if why:
             raise ProgramError(f"{name} was ended: {why}")
         return Ended(process.returncode, said.decode(errors="replace"))

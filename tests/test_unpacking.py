@@ -205,7 +205,8 @@ def test_damage(place, fakes, tmp_path, kind):
     cuts = [whole[: len(whole) // 2], whole[:700]]
     if kind in ("tar.gz", "zip"):
         changed = bytearray(whole)
-        changed[len(whole) // 2] ^= 255
+        middle = slice(len(whole) // 2, len(whole) // 2 + 16)  # more than what only fills up to the next byte
+        changed[middle] = bytes(byte ^ 255 for byte in changed[middle])
         cuts += [bytes(changed), whole[:-9]]
     if kind == "tar":  # broken off between two members
         cuts.append(whole[: 2 * (512 + 5120)])

@@ -21,7 +21,6 @@ import pytest
 
 from gerund.assets import (
     ASSETS,
-    MODELS,
     cache_dir,
     derived,
     fetch,
@@ -37,6 +36,7 @@ from gerund.assets import (
     verify,
 )
 from gerund.assets.catalog import Archive, Asset, InArchive, OnHub
+from gerund.encoders.catalog import encoders
 from gerund.errors import AssetError
 
 
@@ -929,5 +929,5 @@ def test_the_catalogue_is_complete():
         for entry in (asset, *archives):
             assert len(bytes.fromhex(entry.sha256)) == 32 and entry.size_bytes > 0
         assert asset.licence and asset.sources
-    assert {name for model in MODELS for name in model.assets} <= set(names)
+    assert {name for model in encoders() for name in model.assets} <= set(names)
     assert "demo-clip" in names  # the sample that `gerund demo` asks for

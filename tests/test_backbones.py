@@ -21,6 +21,7 @@ from gerund.encoders.weights.legacy import read_legacy
 from gerund.errors import AssetError, UsageError
 from gerund.text.objects import find_concepts
 from gerund.video.reader import Video
+from gerund.video.sampling import consecutive_clips
 from gerund.video.transforms import Preparation
 
 torch = pytest.importorskip("torch", reason="the networks are compared with torch")
@@ -337,7 +338,7 @@ def test_bit_reads_both_layouts(tmp_path):
     rng = np.random.default_rng(6)
     arrays = bit_arrays(rng, 3)
     np.savez(tmp_path / "bit.npz", **arrays)
-    read = bit._read(tmp_path / "bit.npz")
+    read = backbone.read_arrays(tmp_path / "bit.npz")
     assert isinstance(read, Checkpoint)
     ours = bit.convert(read.tensors, num_classes=3)
     timm = {
@@ -359,12 +360,12 @@ def test_bit_reads_both_layouts(tmp_path):
                 kernel = arrays[f"{theirs}/a/proj/standardized_conv2d/kernel"]
                 timm[f"{name}.downsample.conv.weight"] = kernel.transpose(3, 2, 0, 1)
     save_file({name: np.ascontiguousarray(value) for name, value in timm.items()}, tmp_path / "timm.safetensors")
-    again = bit.convert(bit._read(tmp_path / "timm.safetensors").tensors, num_classes=3)
+    again = bit.convert(backbone.read_arrays(tmp_path / "timm.safetensors").tensors, num_classes=3)
     assert ours.keys() == again.keys()
     assert all((ours[name] == again[name]).all() for name in ours)
     (tmp_path / "other.npz").write_bytes(b"no zip")
-    with pytest.raises(AssetError, match=r"other\.npz.*bit_models"):
-        bit._read(tmp_path / "other.npz")
+    with pytest.raises(AssetError, match=r"other\.npz: cannot be read"):
+        backbone.read_arrays(tmp_path / "other.npz")
 
 
 def test_standardised_filters_have_mean_0_and_variance_1():
@@ -459,9 +460,9 @@ def test_clips_are_consecutive_frames():
     assert (np.diff(clips[0]) == 1).all()
     clips = c3d.C3d.sample(None, 1000)
     assert clips[24].tolist() == list(range(960, 976))
-    assert backbone.consecutive_clips(3, 16, 25)[-1].tolist() == [2] * 16
+    assert consecutive_clips(3, 16, 25)[-1].tolist() == [2] * 16
     with pytest.raises(UsageError, match="num_frames"):
-        backbone.consecutive_clips(0, 16, 25)
+        consecutive_clips(0, 16, 25)
 
 
 # what they share

@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 
 from gerund.bench.datasets.listing import ListedVideo, Listing
 from gerund.bench.protocols.benchmark import Benchmark, Split
-from gerund.bench.runs.answers import load_answers, measure, save_answers
+from gerund.bench.runs.answers import load_answers, save_answers
 from gerund.bench.runs.evaluate import evaluate, train_and_save
 from gerund.bench.runs.judging import Wanted
 from gerund.bench.runs.learning import train
 from gerund.bench.runs.material import Material
+from gerund.bench.runs.measuring import measure
 from gerund.bench.runs.proving import differences
 from gerund.bench.runs.report import Report
 from gerund.bench.runs.request import Request

@@ -263,6 +263,34 @@ def test_forms_are_told_apart():
     assert len({json.dumps(dict(form.settings)) for form in forms}) == len(forms)
 
 
+def test_pictures_are_a_video_again(good, tmp_path):
+    """Frames that were written are found whole by a scan, and become the video again, at the rate that they say."""
+    out = tmp_path / "out"
+    gerund("data", "frames", good, out, "--rate", "5", "--format", "png")
+    assert Video(out / "b").fps == 5 and Video(out / "b", fps=10).fps == 10 and Video(out / "b").duration_s == 1.0
+    done = gerund("data", "scan", out, "--json", tmp_path / "l.jsonl")
+    assert done.exit_code == 0 and "2 videos: 2 ok" in done.output
+    assert gerund("data", "transcode", out, tmp_path / "again").exit_code == 0
+    found = Video(tmp_path / "again" / "b.mp4")
+    assert numbers(found.read().frames) == [2, 7, 12, 17, 22] and found.fps == 5
+    assert gerund("data", "transcode", out / "x" / "a", tmp_path / "alone").exit_code == 0
+    assert (tmp_path / "alone" / "a.mp4").is_file()
+    (out / "b" / "000002.png").write_bytes(b"no picture")
+    done = gerund("data", "scan", out)
+    assert done.exit_code == 1 and "000002.png" in done.output
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"fps": "0/1"}', '{"fps": "1/0"}', '{"fps": null}', '{"fps": "1e9"}', "[" * 99]
+)
+def test_a_rate_that_is_none_says_nothing(good, tmp_path, text):
+    """A frames.json without a rate leaves a folder readable, at the rate that it has when nobody says one."""
+    (tmp_path / "p").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "p" / "1.png")
+    (tmp_path / "p" / "frames.json").write_text(text)
+    assert Video(tmp_path / "p").fps == 25
+
+
 def test_a_real_clip_keeps_its_frames(tmp_path):
     """A clip of HMDB51, an AVI with B-frames, has as many pictures as frames, and the same ones."""
     clip = Path(__file__).parents[2] / "shared" / "data" / "clips" / "hmdb51" / "RATRACE_wave_f_nm_np1_fr_goo_37.avi"

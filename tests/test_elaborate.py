@@ -697,7 +697,7 @@ def test_bert_decays_on_its_own_terms(bert, monkeypatch):
         ({"streams": "sound"}, "sound"),
         ({"text": "words"}, "GloVe"),
         (
-            {"text": "words", "words": WordTable(("a",), np.ones((1, 2), np.float32)), "recompute": True},
+            {"text": "words", "words": VectorTable(("a",), np.ones((1, 2), np.float32)), "recompute": True},
             "layers of BERT",
         ),
         ({"loss": "l2"}, "one stream"),

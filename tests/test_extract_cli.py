@@ -13,7 +13,7 @@ import gerund.api
 from gerund.api import Model
 from gerund.assets import find_asset, is_here
 from gerund.cli import app
-from gerund.encoders.base import Encoder, Window
+from gerund.encoders.base import VideoHalf, Window
 from gerund.errors import UsageError
 from gerund.features import FeatureStore, Resampled, Sampling, extract
 from gerund.video import Video
@@ -321,7 +321,7 @@ def test_frames_are_the_centres_of_equal_parts(tmp_path):
         (["--stride", 8], "looks at consecutive frames"),
         (["--rate", 2], "looks at consecutive frames"),
         (["--frames", 8, "--encoder", "frames"], "looks at consecutive frames"),
-        (["--stride", 8, "--rate", 2], "one of stride, rate, frames and few; got stride and rate_hz"),
+        (["--stride", 8, "--rate", 2], "one of stride, rate, frames, few, clips and views; got stride and rate_hz"),
         (["--mean"], "mean goes with a stride"),
     ],
 )
@@ -368,13 +368,12 @@ def test_quiet_is_quiet(run, videos, tmp_path):
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_a_resampled_encoder_is_an_encoder():
-    """It offers all that an encoder does, with the texts and the fingerprint of the one inside."""
+def test_a_resampled_encoder_is_an_encoder_of_videos():
+    """It offers all that the half for videos does, with the fingerprint of the one inside."""
     inner = Frames()
-    encoder: Encoder = Resampled(inner, Sampling(stride=8))
+    encoder: VideoHalf = Resampled(inner, Sampling(stride=8))
     assert (encoder.name, encoder.dim, encoder.fingerprint) == (inner.name, inner.dim, inner.fingerprint)
-    np.testing.assert_array_equal(encoder.encode_texts(["red", "blue"]), inner.encode_texts(["red", "blue"]))
-    offered = {name for name in (*dir(Encoder), *Encoder.__annotations__) if not name.startswith("_")}
+    offered = {name for name in (*dir(VideoHalf), *VideoHalf.__annotations__) if not name.startswith("_")}
     assert {name for name in offered if not hasattr(encoder, name)} == set()
     assert Sampling().of(inner) is inner
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from gerund.bench.protocols.benchmark import Benchmark, Split
-from gerund.bench.runs.answers import LocalizationAnswers, RecognitionAnswers, measure
+from gerund.bench.runs.answers import LocalizationAnswers, RecognitionAnswers
 from gerund.bench.runs.material import Material, inputs
+from gerund.bench.runs.measuring import measure
 from gerund.bench.runs.questions import ask_scores
 from gerund.bench.runs.run import run
 from gerund.bench.runs.toyworld import ToyWorld

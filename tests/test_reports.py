@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from gerund.bench.runs import proving, report, schema
-from gerund.bench.runs.answers import LocalizationAnswers, RecognitionAnswers, load_answers, measure, save_answers
+from gerund.bench.runs.answers import LocalizationAnswers, RecognitionAnswers, load_answers, save_answers
+from gerund.bench.runs.measuring import measure
 from gerund.bench.runs.proving import differences, new_figures, recompute
 from gerund.bench.runs.report import Report, split_result, summarise
 from gerund.bench.runs.schema import requested

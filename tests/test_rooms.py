@@ -11,19 +11,20 @@ import gerund
 SOURCE = Path(gerund.__file__).parent
 
 FLOORS = [
-    ["printing", "version"],
+    ["discovery", "printing", "version"],
     ["errors"],
     ["types"],
     ["reading", "writing"],
-    ["answers", "examples", "assets", "metrics"],
+    ["answers", "assets", "metrics"],
     ["record"],
     ["text", "video"],
     ["encoders", "chores"],
+    ["examples"],
     ["features"],
     ["methods"],
     ["bench"],
     ["lessons"],
-    ["asking", "loading"],
+    ["asking"],
     ["api"],
     ["drawing", "terminal", "page"],
     ["sinks"],
@@ -94,12 +95,22 @@ def test_no_circle_of_files():
     assert len(tuple(TopologicalSorter(knows).static_order())) == len(files)
 
 
-OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf", "scipy"}
+OPTIONAL = {"torch", "transformers", "onnx", "onnxruntime", "nncf", "scipy", "sklearn", "threadpoolctl"}
 LEARNING = (
     *(f"recognizers/elaborate/{name}" for name in ("method", "layers", "rehearsal")),
     *(
         f"training/{name}"
-        for name in ("fitting", "history", "loop", "parameters", "precision", "processes", "recompute", "run_folder")
+        for name in (
+            "fitting",
+            "history",
+            "loop",
+            "order",
+            "parameters",
+            "precision",
+            "processes",
+            "recompute",
+            "run_folder",
+        )
     ),
 )
 MAY_IMPORT = {

@@ -18,10 +18,10 @@ import pytest
 from gerund.api import Model
 from gerund.errors import GerundError, VideoError
 from gerund.features import extract_many
-from gerund.features.extraction import _Line, _StoppedError
+from gerund.features.extraction import _Line
 from gerund.video import Video
 from gerund.video.limits import Limits
-from gerund.video.workers import Workers
+from gerund.video.workers import StoppedError, Workers
 from stub import ColourEncoder, write_colours
 
 ENDS = 60
@@ -117,7 +117,7 @@ def test_a_video_that_comes_while_the_line_stops_is_not_in_the_way():
     def feed():
         try:
             line.feed(items[2])
-        except _StoppedError:
+        except StoppedError:
             told.append(items[2])
 
     feeder = threading.Thread(target=feed)

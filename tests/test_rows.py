@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 import gerund
 import gerund.api
 from gerund import ClassSpace, UsageError, Video
-from gerund.assets import MODELS, find_asset, is_here
+from gerund.assets import find_asset, is_here
 from gerund.cli import app
 from gerund.encoders.base import unit
+from gerund.encoders.catalog import find_encoder
 from gerund.encoders.engines import require
 from gerund.encoders.table import VectorTable
 from gerund.features import extract
@@ -31,7 +32,7 @@ TINY = {
 }
 
 needs_weights = pytest.mark.skipif(
-    not all(is_here(find_asset(name)) for name in MODELS[0].assets),
+    not all(is_here(find_asset(name)) for name in find_encoder("i3d-minilm").assets),
     reason="the default model is not in the cache; run 'gerund models get i3d-minilm'",
 )
 needs_clips = pytest.mark.skipif(not PUNCH.exists(), reason="../shared/data is not here")
@@ -225,8 +226,7 @@ def test_fingerprints_tell_encoders_apart(encoder):
 @needs_weights
 def test_known_by_name():
     """The catalogue has a card for each, and the closed form loads without PyTorch."""
-    cards = {card.name: card for card in MODELS}
-    assert all(cards[name].trained_on == ("kinetics400",) for name in ROW_MODELS)
+    assert all(find_encoder(name).trained_on == ("kinetics400",) for name in ROW_MODELS)
     model = gerund.load("i3d-eszsl")
     assert model.name == "i3d-eszsl"
     assert model.unfamiliar(["quantum tunnelling", "playing guitar"]) == ["quantum tunnelling"]

@@ -12,8 +12,9 @@ from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.benchmarks import BENCHMARKS, find_benchmark
 from gerund.bench.protocols.tasks import tasks
 from gerund.bench.runs import learning as run_module
-from gerund.bench.runs.answers import load_answers, measure, save_answers
+from gerund.bench.runs.answers import load_answers, save_answers
 from gerund.bench.runs.material import Material
+from gerund.bench.runs.measuring import measure
 from gerund.bench.runs.run import run
 from gerund.bench.runs.toyworld import ToyWorld
 from gerund.errors import UsageError

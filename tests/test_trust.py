@@ -303,7 +303,7 @@ def test_features_and_reports_fetch_no_model_of_the_hub(canary, monkeypatch, no_
     change(report, request={"method": "elaborate", "model": "", "settings": {"bert": ["nobody/nothing"]}})
     found = gerund("rerun", report, "-q")
     assert found.exit_code == 2 and "nobody/nothing" in said(found)
-    assert assembly._require_here("i3d-minilm") is None
+    assert assembly.require_here("i3d-minilm") is None
 
 
 def test_a_trained_folder_fetches_no_model_of_the_hub(tmp_path, no_network):
@@ -317,7 +317,9 @@ def test_a_trained_folder_fetches_no_model_of_the_hub(tmp_path, no_network):
 
 ALLOWED = {
     ("__init__.py", "import_module"): "public names, out of a table in the file",
+    ("discovery.py", "import_module"): "the files of a folder of gerund's own",
     ("methods/catalog.py", "import_module"): "the homes of METHODS",
+    ("encoders/catalog.py", "import_module"): "the files of gerund's own folder encoders/families",
     ("methods/own.py", "loader.exec_module"): "the file that a person names, by its hash",
     ("methods/own.py", "module_from_spec"): "the same",
     ("methods/own.py", "spec_from_loader"): "the same",

@@ -12,12 +12,13 @@ import numpy as np
 from gerund.answers import ActionScore, Classification, Location
 from gerund.asking import Askable, Encoded, Rate, as_sources, encode_all, several
 from gerund.assets import DownloadProgress
-from gerund.encoders.base import Encoder
-from gerund.encoders.engines import Device, EngineName, Precision, choose
+from gerund.encoders.base import Encoder, require_frames
+from gerund.encoders.catalog import build, register
+from gerund.encoders.engines import Device, EngineName, Precision
 from gerund.errors import UnreadableWarning, UsageError, VideoError
 from gerund.features import FrameProgress
-from gerund.loading import load_encoder
 from gerund.methods import Contrast, Localizer, Similarity, UniformWindows, WholeVideo
+from gerund.methods.recognizers.rows import ROW_CARDS
 from gerund.text.classes import Actions, ClassSpace
 from gerund.types import Segments, Track, kind_of
 from gerund.video.limits import Limits
@@ -28,6 +29,9 @@ __all__ = ["DEFAULT_MODEL", "ActionScore", "Askable", "Classification", "Locatio
 
 DEFAULT_MODEL = "i3d-minilm"
 Method = Literal["contrast", "whole", "uniform"]
+for _card in ROW_CARDS:
+    register(_card)
+
 Several = list[Any] | tuple[Any, ...] | Iterator[Any]
 AskableT = TypeVar("AskableT", bound=Askable)
 
@@ -311,6 +315,7 @@ class Model:
         progress: FrameProgress | None,
     ) -> tuple[list[AskableT], Iterator[Encoded]]:
         """What was given as a list, checked before anything is decoded, and what becomes of each."""
+        require_frames(self.encoder)
         listed, alone = several(videos, least=0)
         if alone:
             raise UsageError(f"expected several videos, got {kind_of(videos)}; put it in a list")
@@ -389,19 +394,22 @@ def load(
     engine: EngineName = "auto",
     precision: Precision = "auto",
     limits: Limits | None = None,
+    random_weights: bool = False,
     progress: DownloadProgress | None = None,
 ) -> Model:
     """Loads a model by name, fetching its weights on first use.
 
     Args:
-        model: a name that ``gerund models`` lists; the folder or weight file of a CLIP, SigLIP 2 or Perception
-            Encoder; or the name of one on the model hub.
+        model: a name that ``gerund models`` lists, or that was registered; a weight file or folder of one of these; or
+            the name of one on the model hub.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``: a CUDA device where PyTorch finds one, else the processor.
         threads: how many threads to compute with on the processor; 0 takes every core.
         engine: ``"openvino"``, ``"onnx"``, ``"torch"``, or ``"auto"``: PyTorch on a CUDA device, else OpenVINO.
         precision: ``"fp32"``, ``"bf16"``, ``"int8"``, ``"fp16"`` (CUDA alone), or ``"auto"``: the fastest 16-bit
             arithmetic that the device has and that agrees with float32, else float32.
         limits: what reading one video may cost: pixels, memory, time.
+        random_weights: draw the weights, the same every time, for trying out what costs how much: what such an encoder
+            says of videos means nothing, and it knows no texts.
         progress: told about downloads: label, bytes done, bytes in all.
 
     Raises:
@@ -412,7 +420,14 @@ def load(
         raise UsageError(f"a model is the name of one, of a file or of a folder; got {kind_of(model)}")
     if threads < 0:
         raise UsageError(f"threads must not be negative, got {threads}; 0 takes every core")
-    choose(engine, precision, device)
     workers = Workers(limits)
-    encoder = load_encoder(os.fspath(model), threads, engine, precision, device, progress)
+    encoder = build(
+        os.fspath(model),
+        engine=engine,
+        precision=precision,
+        device=device,
+        threads=threads,
+        random_weights=random_weights,
+        progress=progress,
+    )
     return Model(encoder, workers=workers)

@@ -72,13 +72,13 @@ def as_sources(
         videos: see `Askable`.
         encoder: must be the one that made the tracks.
         dense: the whole of each video is needed.
-        fps: frames a second of those that are arrays.
+        fps: frames a second of those that are arrays or folders of pictures.
 
     Raises:
         UsageError: one is no video, or a track that this cannot be asked about; or there is a rate and no array.
     """
-    if fps is not None and not any(isinstance(item, np.ndarray) for item in videos):
-        raise UsageError("fps is for arrays of frames; files and clips have times of their own")
+    if fps is not None and not any(isinstance(item, np.ndarray) or _is_folder(item) for item in videos):
+        raise UsageError("fps is for arrays of frames and folders of pictures; files and clips have their own times")
     sources: list[FrameSource | Track | VideoError] = []
     for number, item in enumerate(videos, 1):
         if isinstance(item, Track):
@@ -133,6 +133,10 @@ def encode_all(
         start_s = source.start_s if isinstance(source, MemoryVideo) else 0.0
         made = replace(track, spans_s=track.spans_s + start_s, dense=dense, duration_s=lasts_s, video=name)
         yield Encoded(name, made, lasts_s, time_error_s=done.time_error_s, num_frames=source.num_frames)
+
+
+def _is_folder(item: object) -> bool:
+    return isinstance(item, str | os.PathLike) and os.path.isdir(item)
 
 
 def _require_usable(track: Track, encoder: Encoder, dense: bool) -> None:

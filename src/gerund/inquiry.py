@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from gerund.answers import Classification, Location
 from gerund.api import Model
@@ -16,13 +16,11 @@ from gerund.batch import Batch, Outcome, closable
 from gerund.errors import GerundError, OutputError, UnreadableWarning, UsageError, VideoError, reason_of
 from gerund.page import Embed
 from gerund.record import SCHEMA, Line, Record, encode, settings_id
-from gerund.sinks import ActionTable, Lines, Page, Screen, SegmentTable, Sink, Subtitles, is_answer
+from gerund.sinks import CSV, PAGE, VTT, AnswerKind, Lines, Order, OutputFormat, Screen, Sink, is_answer
+from gerund.sinks.formats import choose_format
 from gerund.text.classes import ClassSpace
 from gerund.video.identity import content_id
 from gerund.writing import check_outputs, is_stdout
-
-AnswerKind = Literal["actions", "segments"]
-"""What an answer is a list of, and what that list is called in its line."""
 
 _UNFAMILIAR_SHOWN = 5
 _LONGEST_PATH = 4096
@@ -39,6 +37,7 @@ class Outputs:
         html: a page.
         embed: which videos the page holds.
         overwrite: begin the record anew.
+        to: files in the format of their ending, or ``NAME=FILE``; see `choose_format`.
     """
 
     json: str | None = None
@@ -47,21 +46,32 @@ class Outputs:
     html: str | None = None
     embed: Embed = "auto"
     overwrite: bool = False
+    to: Sequence[str] = ()
 
-    def check(self, inputs: Iterable[Path]) -> None:
+    def formats(self, kind: AnswerKind) -> list[tuple[OutputFormat, str]]:
+        """Every output but the record, with its format.
+
+        Raises:
+            UsageError: one of `to` has no format, or one that cannot show such answers.
+        """
+        named = [(CSV, self.csv), (VTT, self.vtt), (PAGE, self.html)]
+        return [(of, target) for of, target in named if target] + [choose_format(given, kind) for given in self.to]
+
+    def check(self, kind: AnswerKind, inputs: Iterable[Path]) -> None:
         """Refuses outputs that cannot be written or would destroy something.
 
         Raises:
             UsageError: which one, and why.
         """
-        files = [Path(item) for item in (self.json, self.csv, self.html) if item]
-        folder = Path(self.vtt) if self.vtt else None
-        read = list(inputs)
-        if self.embed != "auto" and not self.html:
+        wanted = self.formats(kind)
+        if self.embed != "auto" and PAGE not in [of for of, _ in wanted]:
             raise UsageError(f"--embed {self.embed} says what a page holds; name the page too, with --html FILE")
         if self.overwrite and self.record is None:
             raise UsageError("--overwrite begins the record of answers anew; name that file too, with --json FILE")
-        check_outputs([*files, folder], read, folders=bool(folder and folder.is_dir()))
+        files = [Path(self.json)] if self.json else []
+        files += [Path(target) for of, target in wanted if not of.takes_folder]
+        folders = [Path(target) for of, target in wanted if of.takes_folder]
+        check_outputs([*files, *folders], inputs, folders=True)
         check_outputs(files)
 
     @property
@@ -75,7 +85,9 @@ class Outputs:
     @property
     def to_stdout(self) -> bool:
         """True when one of them is standard output, which then shows nothing else."""
-        return any(map(is_stdout, (self.json, self.csv, self.vtt, self.html)))
+        return any(map(is_stdout, (self.json, self.csv, self.vtt, self.html))) or any(
+            is_stdout(given.rpartition("=")[2]) for given in self.to
+        )
 
 
 class Inquiry:
@@ -118,9 +130,10 @@ class Inquiry:
 
             self.classes = choose_texts(self.classes, texts)
         files = (Path(spec) for spec in (actions, texts) if spec and len(spec) < _LONGEST_PATH)
-        self._outputs.check([*self._run.videos, *files])
-        if self._outputs.vtt:
-            Subtitles(self._outputs.vtt, self._run.videos)
+        self._outputs.check(self._kind, [*self._run.videos, *files])
+        for of, target in self._outputs.formats(self._kind):
+            if of.check:
+                of.check(self._order(target, model))
         if self._outputs.record:
             self._record = Record(self._outputs.record, overwrite=self._outputs.overwrite, is_answer=is_answer)
             self._run.stack.callback(self._record.release)
@@ -192,17 +205,16 @@ class Inquiry:
             self._record.begin()
         elif to.json:
             sinks.append(Lines(to.json))
-        if to.csv:
-            sinks.append((ActionTable if self._kind == "actions" else SegmentTable)(to.csv))
-        if to.vtt:
-            sinks.append(Subtitles(to.vtt, self._run.videos))
-        if to.html:
-            sinks.append(Page(to.html, self.model.name, to.embed, self._note))
+        for of, target in to.formats(self._kind):
+            sinks.append(of.make(self._order(target, self.model.name)))
         if not (self._run.quiet or to.to_stdout):
             sinks.append(Screen(self._run.watcher, many=len(self._run.videos) > 1, top=top))
         self._run.at_end(self._close_record)
         for sink in sinks:
             self._run.at_end(self._closing(sink))
+
+    def _order(self, target: str, model: str) -> Order:
+        return Order(target, self._kind, self._run.videos, model, self._note, self._outputs.embed)
 
     def _closing(self, sink: Sink) -> Callable[[bool], Iterable[str]]:
         return lambda stopped: sink.close(spare_earlier=stopped and self._record is None)

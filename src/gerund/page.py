@@ -15,6 +15,7 @@ from urllib.parse import quote
 from gerund.errors import reason_of
 from gerund.printing import printable
 from gerund.types import Segments
+from gerund.video.numbering import numbered_pictures
 from gerund.video.workers import Workers
 from gerund.writing import write_text
 
@@ -91,7 +92,7 @@ def write_page(target: Path, model: str, results: Sequence[Located], *, embed: E
             source = None
             if result.error is None and not full:
                 try:
-                    source = data_url(result.path, workers)
+                    source = data_url(result.path, workers, duration_s=result.duration_s)
                 except Exception as problem:  # whatever is wrong with one preview costs that preview alone
                     reason = f"it was answered, but no preview could be made: {reason_of(problem)}"
                     problems.append((str(result.path), reason))
@@ -135,7 +136,8 @@ def link_to(path: Path, folder: Path) -> str:
         return path.absolute().as_uri()
 
 
-def data_url(path: Path, workers: Workers) -> str:
-    """The video as an address that holds all of its bytes, playable in a browser."""
-    kind, content = workers.preview(path, most_bytes=_EMBED_BYTES)
+def data_url(path: Path, workers: Workers, *, duration_s: float | None = None) -> str:
+    """The video as an address that holds all of its bytes, playable in a browser. Pictures last as long as said."""
+    fps = len(numbered_pictures(path)) / duration_s if duration_s and os.path.isdir(path) else None
+    kind, content = workers.preview(path, most_bytes=_EMBED_BYTES, fps=fps)
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

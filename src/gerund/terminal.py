@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from gerund.assets import ASSETS, MODELS, ModelCard, cache_dir, find_asset, hub_folder, is_here
+from gerund.assets import ASSETS, cache_dir, find_asset, hub_folder, is_here
+from gerund.encoders.card import EncoderCard
 from gerund.errors import AssetError
 from gerund.printing import printable, printable_lines
 
@@ -106,26 +107,76 @@ class Watcher:
             self._bars.remove_task(self._tasks.pop(label))
 
 
-def models_list() -> Text:
-    """Every model with its files: size, whether it is in the cache, source and licence."""
+def models_list(cards: Iterable[EncoderCard]) -> Text:
+    """Every model with its files: size, whether it is in the cache, source and licence; the default one first."""
     text = Text()
     width = max(len(asset.name) for asset in ASSETS)
-    for card in MODELS:
-        text.append(card.name, style="bold").append(f"\n  {card.what}\n")
+    for card in sorted(cards, key=lambda card: (not card.what.startswith("default"), _KINDS.index(card.kind))):
+        text.append(card.name, style="bold").append(f"  {card.kind}, {_length(card)}\n  {card.what}\n")
         if card.repository:
             here = is_on_disk(card)
             text.append("  here   " if here else "  not yet", style="green" if here else "yellow")
             text.append(f"  model hub: {card.repository}; {card.licence}\n", style="bright_black")
+        if card.needs_file:
+            text.append("  a file or folder of yours", style="yellow")
+            text.append(f"  {card.published}; {card.licence}\n", style="bright_black")
         for name in card.assets:
             asset = find_asset(name)
             text.append(f"  {name.ljust(width)}  {asset.size_bytes / 1e6:6.1f} MB  ")
             text.append("here   " if is_here(asset) else "not yet", style="green" if is_here(asset) else "yellow")
             text.append(f"  {asset.sources[0]}; {asset.licence}\n", style="bright_black")
-    text.append(f"Files lie in {cache_dir()}; 'gerund models get NAME' fetches or verifies them.", style="bright_black")
+    text.append(
+        "video+text: can be asked about actions. video: features to train a method on. text: class texts.\n"
+        f"Files lie in {cache_dir()}; 'gerund models get NAME' fetches or verifies them, 'show NAME' says more.",
+        style="bright_black",
+    )
     return text
 
 
-def is_on_disk(card: ModelCard) -> bool:
+_KINDS = ("video+text", "video", "text")
+
+
+def model_card(card: EncoderCard) -> Text:
+    """All that is known of one model, a line for each thing."""
+    assets = [find_asset(name) for name in card.assets]
+    licences = dict.fromkeys(filter(None, [card.licence, *(of.licence for of in assets)]))
+    facts = {
+        "what": card.what,
+        "kind": card.kind,
+        "space": card.space,
+        "dimension": _length(card),
+        "needs": _needs(card),
+        "licence": "; ".join(licences) or "not said",
+        "trained on": ", ".join(card.trained_on) or "none of gerund's data sets",
+        "here": _state(card),
+        "random": "can be tried with --random-weights" if card.drawable else "no: nothing without what it learned",
+    }
+    text = Text(card.name, style="bold")
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        text.append(f"\n  {name.ljust(width)}  ", style="not bold").append(fact, style="not bold")
+    return text
+
+
+def _length(card: EncoderCard) -> str:
+    return f"{card.dim} numbers" if card.dim else "as many numbers as its weights say"
+
+
+def _needs(card: EncoderCard) -> str:
+    found = [f"the extra hub; {card.repository} of the model hub"] if card.repository else []
+    found += [f"{name}, {find_asset(name).size_bytes / 1e6:.1f} MB" for name in card.assets]
+    found += [f"a file or folder of yours: {card.published}"] if card.needs_file else []
+    return "; ".join(found) or "nothing"
+
+
+def _state(card: EncoderCard) -> str:
+    if card.needs_file:
+        return "give its file or folder in place of the name"
+    files = all(is_here(find_asset(name)) for name in card.assets)
+    return "yes" if files and (not card.repository or is_on_disk(card)) else f"not yet: gerund models get {card.name}"
+
+
+def is_on_disk(card: EncoderCard) -> bool:
     """True when a hub model lies in the hub's cache."""
     try:
         hub_folder(card.repository, file=card.file, fetch=False)

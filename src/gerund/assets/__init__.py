@@ -1,6 +1,6 @@
 """Named weights and samples: where they come from, what their bytes must be, and where they lie."""
 
-from gerund.assets.catalog import ASSETS, MODELS, Asset, ModelCard
+from gerund.assets.catalog import ASSETS, Asset
 from gerund.assets.hub import hub_folder
 from gerund.assets.store import (
     cache_dir,
@@ -18,10 +18,8 @@ from gerund.assets.transfer import DownloadProgress
 
 __all__ = [
     "ASSETS",
-    "MODELS",
     "Asset",
     "DownloadProgress",
-    "ModelCard",
     "cache_dir",
     "derived",
     "fetch",

@@ -64,8 +64,9 @@ def plan(source: Path, out: Path, ending: str) -> tuple[list[Job], list[VideoErr
         raise UsageError("; ".join(map(str, found.problems)))
     jobs: dict[Path, Job] = {}
     for path in found.files:
-        inner = Path(os.path.relpath(path, source)) if os.path.isdir(source) else Path(path.name)
-        target = out / inner.with_name(inner.stem + ending)
+        below = os.path.relpath(path, source)
+        inner = Path(path.resolve().name if below == "." or not os.path.isdir(source) else below)
+        target = out / inner.with_name((inner.name if path.is_dir() else inner.stem) + ending)
         if target in jobs:
             raise UsageError(
                 f"{jobs[target].source} and {path} would both become {target}; move one of them to another folder"

@@ -16,13 +16,11 @@ from PIL import Image
 
 from gerund.chores.rhythm import own_rate, steady_frames
 from gerund.types import FrameArray, IntArray
+from gerund.video.numbering import RATE_FILE
 from gerund.video.reader import Video
 from gerund.video.transforms import resize_short_side
 from gerund.video.workers import Reading, Workers
 from gerund.writing import write_text
-
-ABOUT = "frames.json"
-"""Beside the pictures: their rate as a fraction and their number, so that they are a video with a clock."""
 
 _DIGITS = 6
 _JPEG_QUALITY = 95
@@ -59,7 +57,7 @@ def _pictures(reading: Reading, numbers: IntArray, short_px: int | None) -> Iter
 
 @dataclass(frozen=True)
 class Frames:
-    """A folder for each video: ``000001.jpg`` and on, and `ABOUT`.
+    """A folder for each video: ``000001.jpg`` and on, and `RATE_FILE`, so that they are a video with a clock.
 
     Attributes:
         rate: pictures a second; None for the video's own.
@@ -91,5 +89,5 @@ class Frames:
                 file = target / f"{number:0{_DIGITS}d}.{self.format}"
                 Image.fromarray(picture).save(file, quality=_JPEG_QUALITY)  # which PNG passes over
         about = {"fps": f"{rate.numerator}/{rate.denominator}", "frames": number, "video": source.name}
-        write_text(target / ABOUT, json.dumps(about) + "\n")
+        write_text(target / RATE_FILE, json.dumps(about) + "\n")
         return number

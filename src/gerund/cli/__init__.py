@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from gerund.cli import benchmarks, data, descriptions, evaluation, features, models, objects, scoring, videos
+from gerund.cli import benchmarks, data, descriptions, evaluation, features, models, objects, reports, scoring, videos
 
 app = typer.Typer(
     add_completion=False,
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (videos, models, features, objects, evaluation, benchmarks, scoring, descriptions, data):
+for room in (videos, models, features, objects, evaluation, reports, benchmarks, scoring, descriptions, data):
     app.add_typer(room.app)
 
 

@@ -1,4 +1,4 @@
-"""Runs on benchmarks: evaluate, rerun, report."""
+"""Runs on benchmarks: evaluate, train, rerun."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import typer
 
 from gerund.batch import errors_to_exit
 from gerund.cli.options import DEFAULT_MODEL, DecodeThreads, Device, EngineName, PrecisionName, Skip, Texts, Threads
+from gerund.cli.reports import HtmlFile, MarkdownFile, answers_of, show, tell_new
 from gerund.errors import UsageError
 from gerund.printing import echo, printable
-from gerund.writing import check_folder, check_outputs, is_stdout, write_text
+from gerund.writing import check_folder, check_outputs, is_stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from gerund.bench.runs.report import Report
     from gerund.bench.runs.request import Request
@@ -29,10 +30,6 @@ OutFile = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="Write the report as JSON, and the answers beside it as .npz."),
 ]
-MarkdownFile = Annotated[
-    Path | None, typer.Option("--markdown", metavar="FILE", help="Write it as Markdown; - for standard output.")
-]
-HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML page; - as above.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
 FeaturesOption = Annotated[str, typer.Option(metavar="DIR", help="Features of the videos ('gerund extract').")]
 TrainFeatures = Annotated[
@@ -70,6 +67,7 @@ Choose = Annotated[
 Paper = Annotated[bool, typer.Option("--paper", help="Start from the method's published settings.")]
 Splits = Annotated[str, typer.Option(metavar="NAMES", help="Only these splits, such as 0,1,2.")]
 AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out videos without features or objects.")]
+Videos = Annotated[str, typer.Option(metavar="DIR", help="The data sets' files, for methods that take clips.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random; without it methods have their own.")]
 
 
@@ -102,6 +100,7 @@ def evaluate(
         str, typer.Option(metavar="PATTERN", help="Score these detection files instead; {split} stands for the split.")
     ] = "",
     truth: Annotated[str, typer.Option(metavar="PATTERN", help="Annotations of each split, instead of --data.")] = "",
+    videos: Videos = "",
     seed: Seed = None,
     out: OutFile = None,
     markdown: MarkdownFile = None,
@@ -146,12 +145,13 @@ def evaluate(
             skip=_absolute(skip),
             predictions=_absolute(predictions),
             truth=_absolute(truth),
+            videos=_absolute(videos),
             seed=seed,
             device=device,
         )
         _check_report_file(out)
         check_outputs(
-            [out, out and _answers_of(out), markdown, html],
+            [out, out and answers_of(out), markdown, html],
             [
                 Path(place)
                 for place in (predictions, truth, objects, request.objects_vocabulary, texts, *request.vectors.values())
@@ -178,7 +178,12 @@ def train(
         str, typer.Option("--on", metavar="BENCHMARK", help="See 'gerund benchmarks list', or toyworld.")
     ] = "",
     videos: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Videos of yours instead: a folder for each class, or --labels.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Videos of yours instead: a folder for each class, or --labels. With --on, for methods that take "
+            "clips, the data sets' files.",
+        ),
     ] = None,
     labels: Annotated[
         Path | None,
@@ -240,7 +245,12 @@ def train(
     with errors_to_exit():
         one_source(
             on,
-            own={"--videos": videos, "--labels": labels, "--actions": actions, "--keep-features": keep_features},
+            own={
+                "--videos": None if on else videos,
+                "--labels": labels,
+                "--actions": actions,
+                "--keep-features": keep_features,
+            },
             of_benchmarks={"--splits": splits, "--train-features": train_features},
             of_features={"--sampling": sampling},
             features=features,
@@ -263,6 +273,7 @@ def train(
             paper=paper,
             splits=_names(splits),
             allow_missing=allow_missing,
+            videos=_absolute(str(videos)) if on and videos else "",
             skip=_absolute(skip),
             seed=seed,
             device=device,
@@ -313,47 +324,16 @@ def rerun(
     with errors_to_exit():
         before = Report.read(report)
         _check_report_file(out)
-        check_outputs([out, out and _answers_of(out)], [report, _answers_of(report)])
+        check_outputs([out, out and answers_of(out)], [report, answers_of(report)])
         load = _loader(device, threads, engine, precision)
         after = _running(partial(repeat, before, allow_code=allow_code, device=device), out, load, quiet=quiet)
         _write(after, out, None, None, quiet=True)
         found = differences(before, after)
         same = f"the same: {len(before.data.splits)} splits, every figure"
         echo("\n".join(map(printable, found)) if found else same)
-        _tell_new(new_figures(before, after))
+        tell_new(new_figures(before, after))
         if found:
             raise typer.Exit(1)
-
-
-@app.command()
-def report(
-    report: Annotated[Path, typer.Argument(metavar="REPORT", help="A report that 'gerund evaluate --out' wrote.")],
-    recompute: Annotated[
-        bool, typer.Option("--recompute", help="Compute every figure again from the saved answers.")
-    ] = False,
-    markdown: MarkdownFile = None,
-    html: HtmlFile = None,
-) -> None:
-    """Show a report; with --recompute, prove its figures from the saved answers."""
-    from gerund.bench.runs.assembly import find_protocol
-    from gerund.bench.runs.proving import recompute as compute_again
-    from gerund.bench.runs.report import Report
-
-    with errors_to_exit():
-        read = Report.read(report)
-        check_outputs([markdown, html], [report, _answers_of(report)])
-        _write(read, None, markdown, html, quiet=False)
-        if recompute:
-            benchmark = find_protocol(read.data.benchmark.name, read.data.seed)
-            found = compute_again(read, report.parent, benchmark)
-            count = sum(len(figures) for figures in found.figures.values())
-            echo(f"recomputed from {read.data.predictions.file}: {count} figures, all the same")
-            _tell_new(found.new)
-
-
-def _tell_new(names: Sequence[str]) -> None:
-    if names:
-        echo(f"not in the report, so not compared: {', '.join(names)}")
 
 
 def _run(request: Request, out: Path | None, load: Callable[[str], Encoder], *, quiet: bool) -> Report:
@@ -365,7 +345,7 @@ def _run(request: Request, out: Path | None, load: Callable[[str], Encoder], *, 
 def _running(run: Callable[..., Report], out: Path | None, load: Callable[[str], Encoder], *, quiet: bool) -> Report:
     from gerund.terminal import Watcher
 
-    answers = _answers_of(out) if out else None
+    answers = answers_of(out) if out else None
     with Watcher(quiet=quiet) as watcher:
         tell = _teller(watcher, quiet=quiet)
         return run(load_encoder=load, answers=answers, command=sys.argv, progress=tell)
@@ -389,14 +369,9 @@ def _loader(device: Device, threads: Threads, engine: EngineName, precision: Pre
 
 
 def _write(report: Report, out: Path | None, markdown: Path | None, html: Path | None, *, quiet: bool) -> None:
-    if not (quiet or is_stdout(markdown) or is_stdout(html)):
-        echo(report.to_text(), nl=False)
     if out:
         report.write(out)
-    if markdown:
-        write_text(markdown, report.to_markdown())
-    if html:
-        write_text(html, report.to_html())
+    show(report, markdown, html, quiet=quiet)
 
 
 def _check_report_file(out: Path | None) -> None:
@@ -407,12 +382,6 @@ def _check_report_file(out: Path | None) -> None:
     """
     if is_stdout(out):
         raise UsageError("--out -: a report has its answers beside it, so give a file; --markdown and --html take -")
-
-
-def _answers_of(report: Path) -> Path:
-    """Where the answers of a report go: beside it."""
-    name = report.name.removesuffix(".json")
-    return report.with_name(f"{name}.answers.npz")
 
 
 def _absolute(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,18 +22,20 @@ from gerund.cli.options import (
     Skip,
     Threads,
 )
+from gerund.cli.rates import PicturesFps, rate_of_pictures
 from gerund.errors import VideoError, reason_of
 
 if TYPE_CHECKING:
-    from gerund.encoders import Encoder
-    from gerund.features import Extraction, FeatureStore
+    from gerund.encoders import VideoHalf
+    from gerund.features import Extraction, FeatureStore, Sampling
     from gerund.features.importers import ImportedFeatures
+    from gerund.video.reader import Video
     from gerund.video.workers import Workers
 
 app = typer.Typer()
 
-_Groups = dict[tuple[int, ...], list[tuple[str, Path]]]
-"""Ids and files of videos by the places of the encoders that they were not encoded with yet."""
+_Groups = dict[tuple[int, ...], list[tuple[str, "Video"]]]
+"""Ids and videos by the places of the encoders that they were not encoded with yet."""
 
 _AT_ONCE = 512
 """A video that was opened remembers where its frames are, so a data set's are not all kept open at once."""
@@ -48,8 +51,8 @@ def extract(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A name from 'gerund models', a hub name, or a folder; may be repeated, for all share one decode. "
-            f"Without it {DEFAULT_MODEL}.",
+            help="A name from 'gerund models', a weight file, a folder, or a hub name; may be repeated, for all share "
+            f"one decode. Without it {DEFAULT_MODEL}.",
         ),
     ] = None,
     stride: Annotated[
@@ -63,6 +66,24 @@ def extract(
     few: Annotated[
         bool, typer.Option("--few", help="The few windows that 'classify' looks at, not the whole video.")
     ] = False,
+    random_weights: Annotated[
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Draw the encoders' weights, to try out what costs how much; 'gerund evaluate' refuses such features.",
+        ),
+    ] = False,
+    clips: Annotated[
+        str | None, typer.Option(metavar="NxM", help="N clips of M consecutive frames, such as 25x16.")
+    ] = None,
+    views: Annotated[
+        str | None, typer.Option(metavar="VxC", help="V views in time x C crops, such as 4x3; 8 frames, 16 apart.")
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Keep vectors as the network gives them, not of length 1.")
+    ] = False,
+    half: Annotated[bool, typer.Option("--half", help="Keep them as float16: half the room.")] = False,
+    fps: PicturesFps = None,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -84,30 +105,48 @@ def extract(
     Example: gerund extract ucf101/ --encoder i3d-minilm --out features/
     """
     from gerund.api import load
+    from gerund.encoders.base import require_frames
     from gerund.features import FeatureStore, Sampling, TrackKind
     from gerund.features.layout import check_place
+    from gerund.features.sampling import parse_pair
     from gerund.features.store import name_videos
+    from gerund.video.reader import Video
     from gerund.video.workers import Workers
 
     with batch(paths, quiet=quiet) as run:
-        sampling = Sampling(stride=stride or 0, mean=mean, rate_hz=rate or 0.0, frames=frames or 0, few=few)
+        sampling = Sampling(
+            stride=stride or 0,
+            mean=mean,
+            rate_hz=rate or 0.0,
+            frames=frames or 0,
+            few=few,
+            clips=parse_pair(clips, "--clips") if clips else None,
+            views=parse_pair(views, "--views") if views else None,
+        )
+        pictures_fps = rate_of_pictures(run, fps)
         if skip:
             _leave_out(run, skip)
         named = name_videos(run.videos, root)
         check_place(out)
         settings: dict[str, Any] = {"device": device, "threads": threads, "engine": engine, "precision": precision}
-        names = dict.fromkeys(encoder or [DEFAULT_MODEL])
-        encoders = [sampling.of(load(name, progress=run.watcher.download, **settings).encoder) for name in names]
+        settings |= {"random_weights": random_weights, "progress": run.watcher.download}
+        loaded = [load(name, **settings).encoder for name in dict.fromkeys(encoder or [DEFAULT_MODEL])]
+        for item in loaded:
+            require_frames(item)
+        encoders = [sampling.of(item, raw=raw) for item in loaded]
         encoders = list({item.fingerprint: item for item in encoders}.values())
         workers = run.stack.enter_context(Workers())
-        _require_fit(encoders, run.videos, workers)
+        videos = {video: Video(path, fps=pictures_fps) for video, path in named.items()}
+        _require_fit(run, encoders, sampling, list(videos.values()), workers)
         if not quiet:
             _note_remarks(run, encoders)
         stores = [
-            FeatureStore.create(out, TrackKind(item.name, item.fingerprint, item.dim, sampling.key, sampling.words))
+            FeatureStore.create(
+                out, TrackKind(item.name, item.fingerprint, item.dim, sampling.key, sampling.words, half)
+            )
             for item in encoders
         ]
-        _extract(run, named, encoders, stores, workers, dense=sampling.dense, decoders=decode_threads, quiet=quiet)
+        _extract(run, videos, encoders, stores, workers, dense=sampling.dense, decoders=decode_threads, quiet=quiet)
 
 
 @app.command()
@@ -193,8 +232,8 @@ def _take_over(run: Batch, found: ImportedFeatures, out: Path, *, quiet: bool) -
 
 def _extract(
     run: Batch,
-    named: dict[str, Path],
-    encoders: list[Encoder],
+    named: dict[str, Video],
+    encoders: list[VideoHalf],
     stores: list[FeatureStore],
     workers: Workers,
     *,
@@ -205,11 +244,10 @@ def _extract(
     from gerund.drawing import heading
     from gerund.features import extract_many
     from gerund.terminal import show
-    from gerund.video.reader import Video
     from gerund.writing import standard_output, stops_when_full
 
     groups = _group(named, stores)
-    run.videos = [path for group in groups.values() for _, path in group]
+    run.videos = [video.path for group in groups.values() for _, video in group]
     _summarise(run, stores, list(named), quiet=quiet)
 
     def ask(_: list[Path]) -> Iterator[tuple[Path, Any]]:
@@ -218,15 +256,15 @@ def _extract(
             for begin in range(0, len(group), _AT_ONCE):
                 part = group[begin : begin + _AT_ONCE]
                 done = extract_many(
-                    [Video(path) for _, path in part],
+                    [copy(video) for _, video in part],
                     chosen,
                     dense=dense,
                     decoders=decoders,
                     workers=workers,
                     progress=run.watcher.frames,
                 )
-                for (video, path), found in zip(part, done, strict=True):
-                    yield path, found.error or (video, places, found)
+                for (name, video), found in zip(part, done, strict=True):
+                    yield video.path, found.error or (name, places, found)
 
     many = len(run.videos) > 1
 
@@ -235,7 +273,7 @@ def _extract(
         text = heading(str(path), found.video.duration_s)
         for place, track in zip(places, found.tracks, strict=True):
             with stops_when_full(stores[place].file_of(video)):
-                stores[place].write(video, track, source=path)
+                stores[place].write(video, track, source=named[video])
             text.append(f"  {encoders[place].name}: {len(track)} x {encoders[place].dim}")
         if not quiet:
             with run.watcher.hidden(), standard_output():
@@ -244,24 +282,30 @@ def _extract(
     run.each_video(ask, take)
 
 
-def _require_fit(encoders: list[Encoder], paths: list[Path], workers: Workers) -> None:
+def _require_fit(
+    run: Batch, encoders: list[VideoHalf], sampling: Sampling, videos: list[Video], workers: Workers
+) -> None:
     """Asks every encoder about the first video that can be read, so that a command that cannot be right writes nothing.
+
+    Says what room an hour of video, or each video, will take.
 
     Raises:
         UsageError: the sampling is none for one of them.
     """
     from gerund.features import Resampled
-    from gerund.video.reader import Video
+    from gerund.features.size import size_in_words
 
-    asked = [encoder for encoder in encoders if isinstance(encoder, Resampled)]
-    for path in paths if asked else ():
-        with suppress(VideoError), workers.reading(video := Video(path)):
-            for encoder in asked:
-                encoder.sample(video, dense=True)
+    for given in videos:
+        with suppress(VideoError), workers.reading(video := copy(given)):
+            for encoder in encoders:
+                with suppress(*() if isinstance(encoder, Resampled) else (Exception,)):  # its own choice fits, or not
+                    room = size_in_words(encoder, video, dense=sampling.dense, fixed=sampling.is_fixed)
+                    if not run.quiet:
+                        run.say(f"note: {encoder.name}: the vectors take about {room}")
             return
 
 
-def _group(named: dict[str, Path], stores: list[FeatureStore]) -> _Groups:
+def _group(named: dict[str, Video], stores: list[FeatureStore]) -> _Groups:
     """What is to be done; videos that lack the same encoders go through one decode each."""
     groups: _Groups = {}
     for video, path in named.items():
@@ -285,7 +329,7 @@ def _summarise(run: Batch, stores: list[FeatureStore], ids: list[str], *, quiet:
         run.at_end(lambda _: [f"{stores[0].path}: {count()} of {len(ids)} are here, {count() - before} of them new"])
 
 
-def _note_remarks(run: Batch, encoders: list[Encoder]) -> None:
+def _note_remarks(run: Batch, encoders: list[VideoHalf]) -> None:
     for encoder in encoders:
         for remark in encoder.remarks():
             run.say(f"note: {encoder.name}: {remark}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,6 +12,11 @@ from gerund.cli.options import Threads
 from gerund.errors import UsageError
 from gerund.printing import echo
 from gerund.writing import check_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gerund.encoders.card import EncoderCard
 
 app = typer.Typer()
 models_app = typer.Typer(invoke_without_command=True)
@@ -22,9 +27,26 @@ app.add_typer(models_app, name="models")
 def _models(context: typer.Context) -> None:
     """List the models: what each is, its size and licence, where it comes from, and whether it is here."""
     if context.invoked_subcommand is None:
-        from gerund.terminal import models_list, show
+        list_models()
 
-        show(models_list())
+
+@models_app.command("list")
+def list_models() -> None:
+    """List the models: what each is, its size and licence, where it comes from, and whether it is here."""
+    from gerund.terminal import models_list, show
+
+    show(models_list(_cards()))
+
+
+@models_app.command("show")
+def show_model(name: Annotated[str, typer.Argument(metavar="NAME", help="See 'gerund models'.")]) -> None:
+    """Show all there is to know of a model: kind, space, dimension, needs, licence, training data, here or not."""
+    from gerund.encoders.catalog import find_encoder
+    from gerund.terminal import model_card, show
+
+    with errors_to_exit():
+        _cards()
+        show(model_card(find_encoder(name)))
 
 
 @models_app.command("get")
@@ -36,14 +58,18 @@ def get_model(
 ) -> None:
     """Fetch a model's files, or verify them when they are here."""
     from gerund import assets
+    from gerund.encoders.catalog import find_encoder
     from gerund.terminal import Watcher
 
     with errors_to_exit(), Watcher(quiet=False) as watcher:
-        cards = [card for card in assets.MODELS if card.name in names]
+        cards = [card for card in _cards() if card.name in names]
         wanted = [name for card in cards for name in card.assets]
         wanted += [asset.name for asset in assets.ASSETS if asset.name in names]
         for name in set(names) - {card.name for card in cards} - set(wanted):
-            raise UsageError(f"no model {name!r}; there are {', '.join(card.name for card in assets.MODELS)}")
+            find_encoder(name)
+        for card in cards:
+            if card.needs_file:
+                raise UsageError(f"{card.name}: gerund cannot fetch its weights ({card.published}); do it yourself")
         if source:
             if not source.is_file():
                 raise UsageError(f"--from {source}: no such file")
@@ -60,6 +86,14 @@ def get_model(
             was_here = assets.is_here(asset) and assets.verify(asset)
             path = assets.fetch(asset, renew=not was_here, progress=watcher.download)
             echo(f"{'verified' if was_here else 'fetched'}  {asset.name}  {asset.size_bytes / 1e6:.1f} MB  {path}")
+
+
+def _cards() -> Sequence[EncoderCard]:
+    """The cards of all models, those that `gerund.api` registers among them."""
+    import gerund.api  # noqa: F401
+    from gerund.encoders.catalog import encoders
+
+    return encoders()
 
 
 @app.command()

@@ -69,6 +69,14 @@ JsonFile = Annotated[
     ),
 ]
 CsvFile = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write a CSV table; - for standard output.")]
+To = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write a file in the format of its ending, or NAME=FILE, such as csv=-; may be repeated. "
+        "'docs/answers.md' lists the formats, and how a file of yours adds one.",
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Begin the file of --json anew, whatever it holds; ask about every video.")
 ]

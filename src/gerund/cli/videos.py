@@ -25,7 +25,9 @@ from gerund.cli.options import (
     Quiet,
     Texts,
     Threads,
+    To,
 )
+from gerund.cli.rates import PicturesFps, at_rate, rate_of_pictures
 from gerund.errors import UsageError
 from gerund.printing import echo
 
@@ -48,6 +50,7 @@ def classify(
     top: Annotated[int, typer.Option(min=1, help="How many actions to show and write.")] = 5,
     json: JsonFile = None,
     csv: CsvFile = None,
+    to: To = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
@@ -55,6 +58,7 @@ def classify(
     precision: PrecisionName = "auto",
     decode_threads: DecodeThreads = 0,
     approximate_frames: Approximate = False,
+    fps: PicturesFps = None,
     quiet: Quiet = False,
 ) -> None:
     """Say which of the ACTIONS each video shows.
@@ -64,7 +68,8 @@ def classify(
     from gerund.inquiry import Inquiry, Outputs
 
     with batch(paths, quiet=quiet) as run:
-        inquiry = Inquiry(run, Outputs(json, csv, overwrite=overwrite), "actions")
+        rate = rate_of_pictures(run, fps)
+        inquiry = Inquiry(run, Outputs(json, csv, overwrite=overwrite, to=to or ()), "actions")
         inquiry.load(
             _model_for(model, method),
             actions,
@@ -76,7 +81,7 @@ def classify(
         )
         inquiry.answer(
             lambda files: inquiry.model.classify_many(
-                files,
+                at_rate(files, rate),
                 inquiry.classes,
                 top=top,
                 decoders=decode_threads,
@@ -86,6 +91,7 @@ def classify(
             top=top,
             approximate=approximate_frames,
             best=top,
+            **({"fps": rate} if rate else {}),
         )
 
 
@@ -117,6 +123,7 @@ def locate(
             help="Which videos the page holds; it links to the others. auto takes those that fit into 100 MB."
         ),
     ] = "auto",
+    to: To = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
@@ -124,6 +131,7 @@ def locate(
     precision: PrecisionName = "auto",
     decode_threads: DecodeThreads = 0,
     approximate_frames: Approximate = False,
+    fps: PicturesFps = None,
     quiet: Quiet = False,
 ) -> None:
     """Say when the ACTIONS happen in each video.
@@ -133,11 +141,12 @@ def locate(
     from gerund.inquiry import Inquiry, Outputs
 
     with batch(paths, quiet=quiet) as run:
-        inquiry = Inquiry(run, Outputs(json, csv, vtt, html, embed, overwrite), "segments")
+        rate = rate_of_pictures(run, fps)
+        inquiry = Inquiry(run, Outputs(json, csv, vtt, html, embed, overwrite, to or ()), "segments")
         inquiry.load(model, actions, texts=texts, device=device, threads=threads, engine=engine, precision=precision)
         inquiry.answer(
             lambda files: inquiry.model.locate_many(
-                files,
+                at_rate(files, rate),
                 inquiry.classes,
                 method=method,
                 decoders=decode_threads,
@@ -147,6 +156,7 @@ def locate(
             top=top,
             approximate=approximate_frames,
             method=method,
+            **({"fps": rate} if rate else {}),
         )
 
 

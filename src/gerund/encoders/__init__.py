@@ -1,6 +1,6 @@
 """Frames and texts into one space."""
 
-from gerund.encoders.base import Encoder
-from gerund.encoders.conse import ConseEncoder
+from gerund.encoders.base import Encoder, TextHalf, TextOnly, VideoHalf, VideoOnly, Window
+from gerund.encoders.card import EncoderCard, Order
 
-__all__ = ["ConseEncoder", "Encoder"]
+__all__ = ["Encoder", "EncoderCard", "Order", "TextHalf", "TextOnly", "VideoHalf", "VideoOnly", "Window"]

@@ -12,31 +12,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
 from gerund.assets import DownloadProgress, derived, fetch, find_asset, verified
 from gerund.encoders import sentence
-from gerund.encoders.base import Window, unit
-from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
+from gerund.encoders.base import Encoder, unit
+from gerund.encoders.engines import Device, EngineName, Precision, choose
 from gerund.encoders.graph import Graph
+from gerund.encoders.i3d import SAMPLING, I3dVideo
 from gerund.encoders.networks import i3d
 from gerund.encoders.scripts import unreadable
 from gerund.text.classes import ClassSpace
 from gerund.text.descriptions import with_definitions
 from gerund.text.names import read_vocabulary
 from gerund.types import FloatArray, FrameArray
-from gerund.video.memory import FrameSource
-from gerund.video.sampling import spread_windows
-from gerund.video.transforms import Preparation
-
-_SHORT_SIDE_PX = 256
-_TRAINED_FPS = 25
-_WINDOW_FRAMES = 56
-_WINDOWS = 3
-_CONTEXT_STEPS = 3
-_CHUNK_STEPS = 16
 
 _TOP = 10
 """How many labels ConSE averages (section 4 of the paper uses 10 on ImageNet)."""
@@ -80,7 +70,7 @@ def carry(logits: FloatArray, labels: FloatArray, *, ridge: float | None = _RIDG
     return unit(conse + explained)
 
 
-class ConseEncoder:
+class ConseEncoder(I3dVideo, Encoder):
     """The default offline model: I3D's 400 scores carried into MiniLM's 384-dimensional space.
 
     Args:
@@ -96,10 +86,9 @@ class ConseEncoder:
         UsageError: engine, precision and device cannot be had together here.
     """
 
-    dim = 384
-    batch = 1
+    dim = sentence.DIM
     logit_scale = _LOGIT_SCALE
-    preparation = Preparation(i3d.SIZE_PX, _SHORT_SIDE_PX)
+    unit_only = True
 
     def __init__(
         self,
@@ -111,56 +100,25 @@ class ConseEncoder:
         device: Device = "auto",
         progress: DownloadProgress | None = None,
     ) -> None:
+        choose(engine, precision, device)  # a setting that cannot be is told before anything is fetched
+        super().__init__(i3d.load(progress), threads=threads, engine=engine, precision=precision, device=device)
         self.name = "i3d-minilm-plain" if plain else "i3d-minilm"
         self._plain = plain
-        self._threads = threads
-        self._setup = choose(engine, precision, device)  # I3D was compared in 16 bits: cosine 0.9999 on real frames
-        self._i3d_weights = i3d.load(progress)
         for name in ("minilm", "minilm-tokenizer"):
             fetch(find_asset(name), progress=progress)
-        self._last_classes: tuple[ClassSpace, FloatArray] | None = None
 
     @cached_property
     def fingerprint(self) -> str:
         """Changes with the weights, the label texts, the recipe and the arithmetic."""
         hashes = [find_asset(name).sha256 for name in ("i3d-kinetics400", "minilm", "minilm-tokenizer")]
-        arithmetic = str(self._setup) if self._setup.precision != "fp32" else "fp32"
-        recipe = [self.name, arithmetic, _RIDGE, _TOP, _NEIGHBOURS, _SHORT_SIDE_PX, _TRAINED_FPS]
-        recipe += [_WINDOW_FRAMES, _WINDOWS, _CONTEXT_STEPS, _CHUNK_STEPS]
+        recipe = [self.name, self._arithmetic, _RIDGE, _TOP, _NEIGHBOURS, *SAMPLING]
         return hashlib.sha256(repr((hashes, recipe, self._label_space.texts)).encode()).hexdigest()[:16]
 
-    def sample(self, video: FrameSource, *, dense: bool) -> list[Window]:
-        """Windows near the 25 frames a second that I3D was trained on; faster videos are thinned.
-
-        Dense windows overlap, so that every kept vector was computed with frames before and after it.
-        """
-        stride = max(1, round(float(video.fps) / _TRAINED_FPS))
-        numbers = np.arange(0, video.num_frames, stride)
-        if not dense:
-            length = min(_WINDOW_FRAMES, _round_up(len(numbers)))
-            chosen = numbers[spread_windows(len(numbers), length, _WINDOWS)]
-            return [Window(row, np.array([[row[0], row[-1] + stride]])) for row in chosen]
-        steps = _round_up(len(numbers)) // i3d.FRAMES_PER_STEP
-        windows = []
-        for first in range(0, steps, _CHUNK_STEPS):
-            end = min(first + _CHUNK_STEPS, steps)
-            begin = max(first - _CONTEXT_STEPS, 0)
-            stop = min(end + _CONTEXT_STEPS, steps)
-            places = np.arange(begin * i3d.FRAMES_PER_STEP, stop * i3d.FRAMES_PER_STEP)
-            bounds = np.arange(first, end + 1) * i3d.FRAMES_PER_STEP * stride
-            spans = np.stack([bounds[:-1], bounds[1:]], axis=1)
-            windows.append(Window(numbers[np.minimum(places, len(numbers) - 1)], spans, first - begin))
-        return windows
-
-    def prepare(self, picture: FrameArray) -> FrameArray:
-        """Shorter side to 256 pixels, then the central 224 x 224."""
-        return self.preparation(picture)
-
-    def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """Prepared frames ``[B, T, 224, 224, 3]``, T a multiple of 8, to unit vectors: one per 8 frames, or one in all.
+    def raw_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """Prepared frames ``[B, T, 224, 224, 3]``, T a multiple of 8, to vectors: one per 8 frames, or one in all.
 
         Dense vectors are ConSE's alone: the ridge solution listens to all 400 scores, and those of a third of a
-        second are too noisy for it.
+        second are too noisy for it. All have unit length from the start.
         """
         ridge = None if self._plain or dense else _RIDGE
         logits = self.label_logits(frames, dense=dense)
@@ -171,11 +129,6 @@ class ConseEncoder:
         rows, bias = i3d.classifier(self._i3d_weights)
         return np.asarray(self.features(frames, dense=dense) @ rows.T + bias, np.float32)
 
-    def features(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """What I3D's classifier looks at: ``[B, T / 8, 1024]`` when dense, else pooled ``[B, 1, 1024]``."""
-        found = self._video_network(frames)
-        return found if dense else i3d.pool(found)
-
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Texts to unit vectors, measured from the mean of the 400 labels (plain: from the origin).
 
@@ -183,16 +136,9 @@ class ConseEncoder:
         """
         return unit(self._sentences(texts) - self._centre)
 
-    def encode_classes(self, classes: ClassSpace) -> FloatArray:
-        """Every class as the unit mean of its texts; by default its definition where gerund has one."""
-        if self._last_classes and self._last_classes[0] == classes:
-            return self._last_classes[1]
-        texts_of = self.texts_of(classes)
-        vectors = unit(self._kept_sentences([text for texts in texts_of for text in texts]) - self._centre)
-        bounds = np.cumsum([0, *map(len, texts_of)])
-        means = [vectors[a:b].mean(axis=0) for a, b in pairwise(bounds)]
-        self._last_classes = (classes, unit(np.stack(means)))
-        return self._last_classes[1]
+    def encode_class_texts(self, texts: Sequence[str]) -> FloatArray:
+        """The same; what MiniLM says of them is kept on disk."""
+        return unit(self._kept_sentences(texts) - self._centre)
 
     def texts_of(self, classes: ClassSpace) -> tuple[tuple[str, ...], ...]:
         """The texts that stand for the classes: those given, else "name: definition" where gerund has one."""
@@ -220,13 +166,7 @@ class ConseEncoder:
 
     def graphs(self) -> dict[str, Graph]:
         """The networks by name: frames to I3D's features, token numbers to sentence vectors."""
-        return {"i3d": i3d.build(self._i3d_weights), "minilm": sentence.load(verified(find_asset("minilm")))}
-
-    def remarks(self) -> list[str]:
-        """What a user should know about the arithmetic: how well int8 agrees with float32."""
-        if self._setup.precision != "int8":
-            return []
-        return [f"int8 video network: {self._video_network.agreement}"]
+        return {**super().graphs(), "minilm": sentence.load(verified(find_asset("minilm")))}
 
     @cached_property
     def _label_space(self) -> ClassSpace:
@@ -252,17 +192,6 @@ class ConseEncoder:
         return unit(self._raw_labels - self._centre)
 
     @cached_property
-    def _video_network(self) -> Engine:
-        setup = self._setup
-        return compile_graph(
-            i3d.build(self._i3d_weights),
-            engine=setup.engine,
-            precision=setup.precision,
-            device=setup.device,
-            threads=self._threads,
-        )
-
-    @cached_property
     def _sentences(self) -> sentence.SentenceEncoder:
         return sentence.SentenceEncoder(
             verified(find_asset("minilm")),
@@ -271,7 +200,3 @@ class ConseEncoder:
             engine=self._setup.engine,
             device=self._setup.device,
         )
-
-
-def _round_up(num_frames: int) -> int:
-    return -(-num_frames // i3d.FRAMES_PER_STEP) * i3d.FRAMES_PER_STEP

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gerund.encoders.base import Window, unit
+from gerund.encoders.base import Encoder, Window, unit
 from gerund.encoders.engines import Device, Engine, EngineName, Precision, choose, compile_graph
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks.clip import image_graph, text_graph
 from gerund.encoders.scripts import unreadable
+from gerund.encoders.shares import at_rate, of_equal_parts
 from gerund.encoders.tokenizer import TextTokens, batches
 from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.encoders.weights.layouts import (
@@ -35,13 +36,12 @@ from gerund.text.descriptions.lookup import defined_name
 from gerund.text.names import to_words
 from gerund.types import FloatArray, FrameArray, IntArray
 from gerund.video.memory import FrameSource
-from gerund.video.sampling import TIME_SLACK_S, dense_times, segment_centres
 from gerund.video.transforms import Preparation
 
 _FRAMES = 16
 _DENSE_HZ = 4.0
-_OPENAI_MEAN, _OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-_HALF = (0.5, 0.5, 0.5)
+OPENAI_MEAN, OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+HALF = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class PictureRule:
         return Preparation(self.size_px, self.short_px, self.bicubic)
 
 
-class ContrastiveEncoder:
+class ContrastiveEncoder(Encoder):
     """Frames and texts to unit vectors with a model whose two towers were trained on pairs of pictures and texts.
 
     Args:
@@ -114,7 +114,6 @@ class ContrastiveEncoder:
         self.dim = self.architecture.dim
         self.logit_scale = float(np.exp(self._weights["logit_scale"].astype(np.float64)).item())
         self._tokenizer_path = tokenizer or self._folder
-        self._last_classes: tuple[ClassSpace, FloatArray] | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -130,29 +129,11 @@ class ContrastiveEncoder:
         Every frame speaks for its part. A frame that would be asked for twice, in a very short or slow video, is
         asked for once.
         """
-        if dense:
-            moments_s = dense_times(video.duration_s, _DENSE_HZ)
-            frames = video.frames_at(moments_s)
-            borders = np.searchsorted(video.times_s, moments_s - 0.5 / _DENSE_HZ - TIME_SLACK_S)
-        else:
-            frames = segment_centres(video.num_frames, _FRAMES)
-            borders = np.arange(_FRAMES) * video.num_frames // _FRAMES
-        numbers, first = np.unique(frames, return_index=True)
-        starts = np.clip(borders[first], np.append(0, numbers[:-1] + 1), numbers)
-        starts[0] = 0
-        ends = np.append(starts[1:], video.num_frames)
-        return [
-            Window(numbers[place : place + 1], np.array([[starts[place], ends[place]]]))
-            for place in range(len(numbers))
-        ]
+        return at_rate(video, _DENSE_HZ) if dense else of_equal_parts(video.num_frames, _FRAMES)
 
-    def prepare(self, picture: FrameArray) -> FrameArray:
-        """One decoded picture ``[H, W, 3]`` scaled and cut as the checkpoint says, uint8 ``[size, size, 3]``."""
-        return self.preparation(picture)
-
-    def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """Prepared frames ``[B, T, size, size, 3]`` to unit vectors ``[B, T, dim]``, one for each frame."""
-        vectors = self.encode_pictures(frames.reshape(-1, *frames.shape[2:]))
+    def raw_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """Prepared frames ``[B, T, size, size, 3]`` to vectors ``[B, T, dim]``, one for each frame."""
+        vectors = self.encode_pictures(frames.reshape(-1, *frames.shape[2:]), normalise=False)
         return vectors.reshape(*frames.shape[:2], self.dim)
 
     def encode_pictures(self, pictures: FrameArray, *, normalise: bool = True) -> FloatArray:
@@ -202,21 +183,6 @@ class ContrastiveEncoder:
         """Those of the texts that are longer than the model can take, and would be cut."""
         return self._tokens.overlong(texts)
 
-    def encode_classes(self, classes: ClassSpace) -> FloatArray:
-        """Classes to unit vectors ``[C, dim]``: the mean of the unit vectors of each class's texts.
-
-        Raises:
-            UsageError: a text is too long.
-        """
-        if self._last_classes is not None and self._last_classes[0] == classes:
-            return self._last_classes[1]
-        texts = self.texts_of(classes)
-        vectors = self.encode_texts([text for group in texts for text in group])
-        bounds = np.cumsum([0, *map(len, texts)])
-        means = [vectors[bounds[place] : bounds[place + 1]].mean(axis=0) for place in range(len(texts))]
-        self._last_classes = (classes, unit(np.stack(means)))
-        return self._last_classes[1]
-
     def texts_of(self, classes: ClassSpace) -> tuple[tuple[str, ...], ...]:
         """The texts that stand for the classes.
 
@@ -228,14 +194,6 @@ class ContrastiveEncoder:
         found = [_texts_of(name, given) for name, given in zip(classes.names, classes.texts, strict=True)]
         cut = set(self.overlong([texts[-1] for texts in found if len(texts) > len(TEMPLATES)]))
         return tuple(texts[:-1] if texts[-1] in cut else texts for texts in found)
-
-    def hubness(self, class_vectors: FloatArray) -> FloatArray:
-        """No class is held to be nearer to videos of any kind than another: zeros ``[C]``."""
-        return np.zeros(len(class_vectors), np.float32)
-
-    def unfamiliar(self, classes: ClassSpace) -> list[str]:
-        """None: what a model of pictures and captions has never seen is not known beforehand."""
-        return []
 
     def unreadable(self, classes: ClassSpace) -> list[str]:
         """Names of the classes whose texts the vocabulary has no words for; CLIP's spells all but Latin by bytes."""
@@ -305,8 +263,8 @@ def _describe(
         net = from_shapes(weights, str(path))
         size = net.image.size_px
         if net.image.rotary:
-            return net, PictureRule(size, None, False, _HALF, _HALF)
-        return net, PictureRule(size, size, True, _OPENAI_MEAN, _OPENAI_STD)
+            return net, PictureRule(size, None, False, HALF, HALF)
+        return net, PictureRule(size, size, True, OPENAI_MEAN, OPENAI_STD)
     if "model_cfg" in config:
         net = from_open_clip(config["model_cfg"], weights, str(folder))
         return net, _open_clip_rule(config.get("preprocess_cfg") or {}, net.image.size_px)
@@ -318,7 +276,7 @@ def _open_clip_rule(settings: Mapping[str, Any], size_px: int) -> PictureRule:
     """Open-CLIP's preprocessing; what it does not say is OpenAI's."""
     squash = settings.get("resize_mode", "shortest") == "squash"
     bicubic = settings.get("interpolation", "bicubic") == "bicubic"
-    mean, std = (tuple(settings.get(key, value)) for key, value in (("mean", _OPENAI_MEAN), ("std", _OPENAI_STD)))
+    mean, std = (tuple(settings.get(key, value)) for key, value in (("mean", OPENAI_MEAN), ("std", OPENAI_STD)))
     return PictureRule(size_px, None if squash else size_px, bicubic, mean, std)
 
 

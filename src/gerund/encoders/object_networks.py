@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
-
-import numpy as np
-from safetensors.numpy import save_file
 
 from gerund.assets import DownloadProgress
 from gerund.encoders.engines import Precision
 from gerund.encoders.networks import bit, efficientnet
-from gerund.encoders.networks.backbone import Layer
+from gerund.encoders.networks.backbone import shapes_of
 from gerund.encoders.objects import ObjectNetwork
+from gerund.encoders.weights.drawn import draw
 from gerund.errors import UsageError
-from gerund.types import FloatArray
 
 _LITE = {f"efficientnet-lite{number}": number for number in (0, 1, 2)}
 _BIT = "bit"
@@ -46,10 +42,16 @@ def open_object_network(
         UsageError: there is no such network, or its weights cannot be fetched.
         AssetError: the weights cannot be had, or are not those of this network.
     """
-    if random_weights:
-        return _untrained(which, threads, precision)
+    if random_weights and which not in OBJECT_NETWORKS:
+        raise UsageError(f"--random-weights is for a network by name ({', '.join(OBJECT_NETWORKS)}), got {which!r}")
     if which in _LITE:
-        return efficientnet.EfficientNetLite(_LITE[which], threads=threads, precision=precision, progress=progress)
+        number = _LITE[which]
+        drawn = draw(shapes_of(efficientnet.layers(number))) if random_weights else None
+        return efficientnet.EfficientNetLite(
+            number, file=drawn, threads=threads, precision=precision, progress=progress
+        )
+    if random_weights:
+        return bit.Bit(draw(bit.shapes()), threads=threads, precision=precision)
     if Path(which).is_file():
         return bit.Bit(Path(which), threads=threads, precision=precision)
     if which == _BIT:
@@ -64,42 +66,3 @@ def open_object_network(
 def vocabulary_of(network: ObjectNetwork) -> str:
     """Name of the vocabulary that a network was trained with; ``""`` where gerund does not know it."""
     return _VOCABULARY_OF.get(network.dim, "")
-
-
-def _untrained(which: str, threads: int, precision: Precision) -> ObjectNetwork:
-    """A network with numbers drawn from a fixed seed, laid out as its weight file has them.
-
-    Raises:
-        UsageError: there is no such network.
-    """
-    if which not in OBJECT_NETWORKS:
-        raise UsageError(f"--random-weights is for a network by name ({', '.join(OBJECT_NETWORKS)}), got {which!r}")
-    random = np.random.default_rng(0)
-    shapes = bit.shapes() if which == _BIT else _shapes(efficientnet.layers(_LITE[which]))
-    with tempfile.TemporaryDirectory(prefix="gerund-") as folder:
-        file = Path(folder) / "random.safetensors"
-        save_file({name: _draw(name, shape, random) for name, shape in shapes.items()}, file)
-        made: ObjectNetwork
-        if which == _BIT:
-            made = bit.Bit(file, threads=threads, precision=precision)
-        else:
-            made = efficientnet.EfficientNetLite(_LITE[which], file=file, threads=threads, precision=precision)
-        vars(made)["fingerprint"] = f"random-{made.fingerprint}"
-    return made
-
-
-def _shapes(layers: list[Layer]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
-    for layer in layers:
-        norm = [f"{layer.norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
-        found[f"{layer.name}.weight"] = layer.shape
-        found |= dict.fromkeys(norm if layer.norm else [f"{layer.name}.bias"], layer.shape[:1])
-    return found
-
-
-def _draw(name: str, shape: tuple[int, ...], random: np.random.Generator) -> FloatArray:
-    """Numbers that neither vanish nor grow from layer to layer; normalisations begin as those of a new network."""
-    if len(shape) == 1:
-        return np.full(shape, name.endswith(("running_var", "weight")), np.float32)
-    scale = np.sqrt(2 / np.prod(shape[1:]))
-    return np.asarray(random.standard_normal(shape, np.float32) * np.float32(scale))

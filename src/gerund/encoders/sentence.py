@@ -6,18 +6,23 @@ weights are all-MiniLM-L6-v2 in float32.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gerund.encoders.base import TextOnly
 from gerund.encoders.engines import Device, Engine, EngineName, compile_graph
 from gerund.encoders.graph import Graph
 from gerund.encoders.networks.bert import BertConfig, hidden_states
+from gerund.encoders.scripts import unreadable
 from gerund.encoders.tokenizer import batches, open_tokenizer
 from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.errors import UsageError
+from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray
 
 if TYPE_CHECKING:
@@ -70,7 +75,7 @@ def read_tokenizer(file: Path) -> Tokenizer:
     return tokenizer
 
 
-class SentenceEncoder:
+class SentenceEncoder(TextOnly):
     """Texts to unit vectors with MiniLM; longer texts than `MAX_TOKENS` are refused, not cut in silence.
 
     Args:
@@ -81,6 +86,9 @@ class SentenceEncoder:
         device: where.
     """
 
+    name = "minilm"
+    dim = DIM
+
     def __init__(
         self,
         weights_file: Path,
@@ -90,10 +98,20 @@ class SentenceEncoder:
         engine: EngineName = "auto",
         device: Device = "auto",
     ) -> None:
+        self._files = weights_file, tokenizer_file
         self._tokenizer = read_tokenizer(tokenizer_file)
         self._run: Engine = compile_graph(
             load(weights_file), engine=engine, device=device, threads=threads, precision="fp32"
         )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with the weights and the vocabulary."""
+        digest = hashlib.sha256(self.name.encode())
+        for path in self._files:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()[:16]
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """Texts ``[N]`` to unit vectors, float32 ``[N, 384]``.
@@ -109,3 +127,11 @@ class SentenceEncoder:
         for rows, batch, mask in batches(tokens):
             vectors[rows] = self._run(batch, mask)
         return vectors
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Texts to unit vectors, float32 ``[N, 384]``; see `__call__`."""
+        return self(texts)
+
+    def unreadable(self, classes: ClassSpace) -> list[str]:
+        """Names of the classes whose texts the vocabulary has no words for: all scripts but the Latin one."""
+        return unreadable(classes, lambda: self._tokenizer)

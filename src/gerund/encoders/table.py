@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gerund.encoders.base import TextOnly
 from gerund.encoders.weights.checkpoint import read_checkpoint
 from gerund.errors import AssetError, UsageError
 from gerund.reading import DamageError, parse_json, read_array
@@ -21,7 +22,7 @@ _NOT_WORD = re.compile(r"[^\w]+")
 _SHOWN = 5
 
 
-class VectorTable:
+class VectorTable(TextOnly):
     """One vector for each name, be it of a class or of a word; it turns classes into vectors by their names.
 
     A data set's spelling, case and punctuation make no difference to a look-up, unless a name stands in the table to
@@ -31,6 +32,7 @@ class VectorTable:
         names: of the rows, ``[N]``.
         vectors: float ``[N, D]``, any norm.
         mean_of_words: a name that is not in the table is the mean of its words, where all of these are.
+        name: what users call the table.
 
     Attributes:
         row_of: the row of each name as it is spelt.
@@ -44,11 +46,15 @@ class VectorTable:
         [[3.0, 4.0], [1.0, 0.0]]
     """
 
-    def __init__(self, names: Sequence[str], vectors: np.ndarray, *, mean_of_words: bool = False) -> None:
+    def __init__(
+        self, names: Sequence[str], vectors: np.ndarray, *, mean_of_words: bool = False, name: str = "words"
+    ) -> None:
         if vectors.ndim != 2 or len(vectors) != len(names):
             raise UsageError(f"a table of {len(names)} names needs as many vectors [N, D], got {vectors.shape}")
         if not np.isfinite(vectors).all():
             raise UsageError("a table's vectors must be finite numbers; this one has NaN or infinity")
+        self.name = name
+        self.dim = vectors.shape[1]
         self.names = tuple(names)
         self.vectors = np.ascontiguousarray(vectors, np.float32)
         self.mean_of_words = mean_of_words
@@ -58,7 +64,9 @@ class VectorTable:
             raise UsageError(f"{_some(lost)} stand in the table twice; keep one of each")
 
     @classmethod
-    def read(cls, path: Path, names_path: Path | None = None, *, mean_of_words: bool = False) -> VectorTable:
+    def read(
+        cls, path: Path, names_path: Path | None = None, *, mean_of_words: bool = False, name: str = "words"
+    ) -> VectorTable:
         """A table from two files.
 
         Args:
@@ -66,6 +74,7 @@ class VectorTable:
             names_path: a text file with one name a line, or JSON: a list of names, or of objects with a ``word``, as
                 in Elaborative Rehearsal's files. By default the ``.json`` or ``.txt`` of the same name beside `path`.
             mean_of_words: see the class.
+            name: what users call the table.
 
         Raises:
             UsageError: a file is not there or not what it should be, or they do not belong together.
@@ -78,7 +87,7 @@ class VectorTable:
             fitting = arrays if len(arrays) == 1 else [a for a in arrays if a.ndim == 2 and len(a) == len(names)]
             if len(fitting) != 1:
                 raise UsageError(f"{len(fitting)} of {len(arrays)} arrays have {len(names)} rows, one for each name")
-            return cls(names, fitting[0], mean_of_words=mean_of_words)
+            return cls(names, fitting[0], mean_of_words=mean_of_words, name=name)
         except UsageError as error:
             raise UsageError(f"{path} with {names_path}: {error}") from error
 
@@ -98,17 +107,21 @@ class VectorTable:
         return rows
 
     def encode_classes(self, classes: ClassSpace) -> FloatArray:
-        """The rows of the classes, float32 ``[C, D]``.
+        """The rows of the classes, float32 ``[C, D]`` of any norm.
 
         Raises:
             UsageError: the table has no row for some of them, or several that differ in spelling alone.
         """
-        found = [self._vector(name) for name in classes.names]
-        missing = [name for name, vector in zip(classes.names, found, strict=True) if vector is None]
+        return self.encode_texts(classes.names)
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        """The rows of names, float32 ``[N, D]`` of any norm; see `encode_classes`."""
+        found = [self._vector(name) for name in texts]
+        missing = [name for name, vector in zip(texts, found, strict=True) if vector is None]
         if missing:
             words = ", nor of all of their words," if self.mean_of_words else ""
             raise UsageError(
-                f"the table of {len(self.names)} vectors has none{words} for {len(missing)} of {len(classes)} classes: "
+                f"the table of {len(self.names)} vectors has none{words} for {len(missing)} of {len(texts)} classes: "
                 f"{_some(missing)}; add them, or name these classes as the table does"
             )
         return np.stack([vector for vector in found if vector is not None])

@@ -14,18 +14,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from weakref import WeakSet
 
 import numpy as np
 
-from gerund.encoders.base import Encoder, Window
+from gerund.encoders.base import VideoHalf, Window
 from gerund.encoders.engines import available_cores
 from gerund.errors import GerundError, UsageError, VideoError
 from gerund.types import FloatArray, FrameArray, IntArray, Track
 from gerund.video.memory import FrameSource
 from gerund.video.reader import Video
 from gerund.video.transforms import Preparation
-from gerund.video.workers import Reading, Workers
+from gerund.video.workers import Reading, Readings, StoppedError, Workers
 
 FrameProgress = Callable[[int, int], None]
 """Called with the number of frames done and the number in all, of the video at hand."""
@@ -53,7 +52,7 @@ class Extraction:
 
 def extract(
     video: FrameSource,
-    encoder: Encoder,
+    encoder: VideoHalf,
     *,
     dense: bool,
     workers: Workers | None = None,
@@ -79,7 +78,7 @@ def extract(
 
 def extract_many(
     videos: Iterable[FrameSource],
-    encoders: Sequence[Encoder],
+    encoders: Sequence[VideoHalf],
     *,
     dense: bool,
     decoders: int = 0,
@@ -136,7 +135,7 @@ def extract_many(
             atexit.unregister(leave)
 
 
-class _Line:
+class _Line(Readings):
     """What leads from the threads that watch the workers to the one that encodes.
 
     Args:
@@ -144,47 +143,21 @@ class _Line:
     """
 
     def __init__(self, length: int) -> None:
+        super().__init__()
         self.pieces: queue.Queue[_Piece | _End] = queue.Queue(maxsize=length)
-        self._readings: WeakSet[Reading] = WeakSet()
-        self._adding = threading.Lock()
-        self._stopped = threading.Event()
-
-    @property
-    def is_stopped(self) -> bool:
-        """True when nobody takes anything any more."""
-        return self._stopped.is_set()
 
     def put(self, item: _Piece | _End) -> None:
         """Waits until there is room.
 
         Raises:
-            _StoppedError: nobody takes anything any more.
+            StoppedError: nobody takes anything any more.
         """
-        while not self._stopped.is_set():
+        while not self.is_stopped:
             try:
                 return self.pieces.put(item, timeout=_POLL_S)
             except queue.Full:
                 continue
-        raise _StoppedError
-
-    def feed(self, reading: Reading) -> None:
-        """From now on stopping the line stops this worker too.
-
-        Raises:
-            _StoppedError: it is stopped already.
-        """
-        with self._adding:
-            self._readings.add(reading)
-        if self._stopped.is_set():
-            raise _StoppedError
-
-    def stop(self) -> None:
-        """Lets the threads leave, also those that wait for a worker."""
-        self._stopped.set()
-        with self._adding:
-            readings = tuple(self._readings)
-        for reading in readings:
-            reading.interrupt()
+        raise StoppedError
 
 
 @dataclass(frozen=True)
@@ -209,14 +182,10 @@ class _End:
     time_error_s: float = 0.0
 
 
-class _StoppedError(Exception):
-    """The reader of the queue is gone."""
-
-
 def _decode(
     number: int,
     video: FrameSource,
-    encoders: Sequence[Encoder],
+    encoders: Sequence[VideoHalf],
     dense: bool,
     approximate: bool,
     workers: Workers,
@@ -231,18 +200,18 @@ def _decode(
                 plans = [windows for windows, _ in moved]
                 time_error_s = max(error_s for _, error_s in moved)
             needed = np.unique(np.concatenate([window.frames for windows in plans for window in windows]))
-            views = [_View(encoder, windows) for encoder, windows in zip(encoders, plans, strict=True)]
+            views = [view for place in range(len(encoders)) for view in _views(place, encoders[place], plans[place])]
             for done, (place, pictures) in enumerate(read(needed, views), 1):
-                for encoder, (view, picture) in enumerate(zip(views, pictures, strict=True)):
+                for view, picture in zip(views, pictures, strict=True):
                     if picture is None:
                         continue
                     for window, frames in view.take(place, picture):
-                        line.put(_Piece(number, encoder, window, frames, done, len(needed)))
+                        line.put(_Piece(number, view.number, window, frames, done, len(needed)))
         line.put(_End(number, plans, time_error_s=time_error_s))
-    except _StoppedError:
+    except StoppedError:
         pass
     except BaseException as error:  # whatever breaks one video is that video's result; without one all would wait
-        with suppress(_StoppedError):
+        with suppress(StoppedError):
             line.put(_End(number, error=error if isinstance(error, Exception) else _as_error(error)))
 
 
@@ -263,7 +232,7 @@ def _opened(video: FrameSource, workers: Workers, line: _Line) -> Iterator[_Read
             yield lambda numbers, views: _read_there(reading, numbers, views)
     else:
         yield lambda numbers, views: (
-            (number, [view.encoder.prepare(picture) if number in view.wanted else None for view in views])
+            (number, [view.prepare(picture) if number in view.wanted else None for view in views])
             for number, picture in video.frames(numbers)
         )
 
@@ -281,7 +250,7 @@ def _of(view: _View, number: int, found: Mapping[Preparation | None, FrameArray]
     if number not in view.wanted:
         return None
     picture = found[view.preparation]
-    return view.encoder.prepare(picture) if view.preparation is None else picture
+    return view.prepare(picture) if view.preparation is None else picture
 
 
 def nearest_keyframes(video: FrameSource, windows: Sequence[Window]) -> tuple[list[Window], float]:
@@ -301,30 +270,53 @@ def nearest_keyframes(video: FrameSource, windows: Sequence[Window]) -> tuple[li
 
 
 class _View:
-    """What one encoder sees of a video: cuts a stream of pictures into its windows, keeping no more than they overlap.
+    """What one encoder sees of a video, prepared in one way: cuts a stream of pictures into windows.
+
+    It keeps no more pictures than windows overlap.
+
+    Args:
+        number: of the encoder.
+        encoder: whose view it is.
+        preparation: how its pictures are prepared; None as the encoder does it itself.
+        windows: in the order of time, with their places among all of the encoder's.
 
     Attributes:
-        encoder: whose view it is.
-        preparation: how its pictures are prepared where they are decoded; None where it does that itself.
         wanted: the numbers of the frames it looks at.
     """
 
-    def __init__(self, encoder: Encoder, windows: list[Window]) -> None:
+    def __init__(
+        self, number: int, encoder: VideoHalf, preparation: Preparation | None, windows: list[tuple[int, Window]]
+    ) -> None:
+        self.number = number
         self.encoder = encoder
-        self.preparation: Preparation | None = getattr(encoder, "preparation", None)
-        self.wanted = {int(number) for window in windows for number in window.frames}
+        self.preparation = preparation
+        self.wanted = {int(place) for _, window in windows for place in window.frames}
         self._windows = windows
         self._ready: dict[int, FrameArray] = {}
         self._next = 0
 
+    def prepare(self, picture: FrameArray) -> FrameArray:
+        """A picture as the network is to see it."""
+        return self.encoder.prepare(picture) if self.preparation is None else self.preparation(picture)
+
     def take(self, number: int, picture: FrameArray) -> Iterator[tuple[int, FrameArray]]:
         """Takes the next picture, prepared, and gives the windows that it completes, with their numbers."""
         self._ready[number] = picture
-        while self._next < len(self._windows) and int(self._windows[self._next].frames[-1]) <= number:
-            yield self._next, np.stack([self._ready[int(place)] for place in self._windows[self._next].frames])
+        while self._next < len(self._windows) and int(self._windows[self._next][1].frames[-1]) <= number:
+            window, of = self._windows[self._next]
+            yield window, np.stack([self._ready[int(place)] for place in of.frames])
             self._next += 1
-            begin = int(self._windows[self._next].frames[0]) if self._next < len(self._windows) else number + 1
+            begin = int(self._windows[self._next][1].frames[0]) if self._next < len(self._windows) else number + 1
             self._ready = {place: frame for place, frame in self._ready.items() if place >= begin}
+
+
+def _views(number: int, encoder: VideoHalf, windows: list[Window]) -> list[_View]:
+    """One view for each way in which the windows want their pictures prepared."""
+    own: Preparation | None = getattr(encoder, "preparation", None)
+    by_way: dict[Preparation | None, list[tuple[int, Window]]] = {}
+    for place, window in enumerate(windows):
+        by_way.setdefault(window.preparation or own, []).append((place, window))
+    return [_View(number, encoder, way, chosen) for way, chosen in by_way.items()]
 
 
 @dataclass
@@ -345,7 +337,7 @@ class _Assembly:
 
 def _encode(
     videos: list[FrameSource],
-    encoders: Sequence[Encoder],
+    encoders: Sequence[VideoHalf],
     dense: bool,
     pieces: queue.Queue[_Piece | _End],
     progress: FrameProgress | None,
@@ -384,7 +376,7 @@ def _encode(
             progress(item.done, item.total)
 
 
-def _run(encoders: Sequence[Encoder], dense: bool, batch: list[_Piece], assemblies: list[_Assembly]) -> None:
+def _run(encoders: Sequence[VideoHalf], dense: bool, batch: list[_Piece], assemblies: list[_Assembly]) -> None:
     """Encodes a batch; where it fails as a whole, window by window, so that only the guilty video fails."""
     encoder = encoders[batch[0].encoder]
     try:
@@ -401,7 +393,7 @@ def _run(encoders: Sequence[Encoder], dense: bool, batch: list[_Piece], assembli
             assemblies[batch[0].video].error = error
 
 
-def _finish(video: FrameSource, encoders: Sequence[Encoder], assembly: _Assembly) -> Extraction:
+def _finish(video: FrameSource, encoders: Sequence[VideoHalf], assembly: _Assembly) -> Extraction:
     if assembly.error is not None or assembly.plans is None:
         return Extraction(video, error=assembly.error or VideoError(video.path, "it was not decoded"))
     edges_s = np.append(video.times_s, video.duration_s)

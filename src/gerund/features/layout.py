@@ -48,6 +48,7 @@ def read_kinds(folder: Path) -> dict[Path, TrackKind]:
                 dim=content["dim"],
                 sampling=content["sampling"],
                 words=content["sampling_in_words"],
+                half=content.get("half") is True,
             )
         except KeyError as error:
             raise FeatureError(f"{file}: says nothing of {error}; delete its folder and extract again") from error
@@ -87,6 +88,9 @@ def make_kind(store: Path, kind: TrackKind) -> TrackKind:
         if (known.fingerprint, known.sampling) == (kind.fingerprint, kind.sampling):
             if known.dim != kind.dim:
                 raise UsageError(f"{store}: holds {known}; vectors of {kind.dim} numbers cannot be of that kind")
+            if known.half != kind.half:
+                there, advice = ("float16", "give --half") if known.half else ("float32", "leave --half out")
+                raise UsageError(f"{store}: keeps these as {there}; {advice}, or take another folder. It holds {known}")
             return known
     folder = store / f"{as_file_name(kind.encoder)}-{kind.fingerprint}-{kind.sampling}"
     folder.mkdir(exist_ok=True)
@@ -101,6 +105,7 @@ def choose_kind(
     encoder: str | None = None,
     sampling: str | None = None,
     fingerprint: str | None = None,
+    raw: bool | None = None,
 ) -> TrackKind:
     """The one kind that is meant; where several could be, those without a single track do not count.
 
@@ -110,6 +115,7 @@ def choose_kind(
         encoder: name of the encoder, or the last part of it.
         sampling: key of the sampling.
         fingerprint: of the encoder.
+        raw: True takes only vectors as a network gives them, or of which it is not known; False takes others first.
 
     Raises:
         UsageError: there is none, or there are several.
@@ -123,6 +129,13 @@ def choose_kind(
         if encoder in (None, kind.encoder, as_file_name(kind.encoder)) and sampling in (None, kind.sampling)
     }
     found = {folder: kind for folder, kind in like.items() if fingerprint in (None, kind.fingerprint)}
+    if raw and found and not (found := {folder: kind for folder, kind in found.items() if kind.raw is not False}):
+        raise UsageError(
+            f"{store}: holds vectors of length 1, and here they are needed as the network gives them; extract them "
+            f"again with --raw. {there}"
+        )
+    if raw is False and len(found) > 1:
+        found = {folder: kind for folder, kind in found.items() if not kind.raw} or found
     if len(found) > 1:
         found = {folder: kind for folder, kind in found.items() if any(folder.rglob(f"*{TRACK_SUFFIX}"))} or found
     if len(found) == 1:

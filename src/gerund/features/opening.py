@@ -9,6 +9,7 @@ from typing import get_args
 
 from gerund.errors import UsageError
 from gerund.features.importers import ImportedFeatures, Layout, find_files
+from gerund.features.lengths import UnitTracks
 from gerund.features.store import FeatureStore
 from gerund.features.timing import Clock, read_info
 from gerund.features.tracks import Features
@@ -20,6 +21,7 @@ def open_features(
     encoder: str | None = None,
     sampling: str | None = None,
     fingerprint: str | None = None,
+    raw: bool | None = None,
     layout: Layout | None = None,
     fps: float = 0.0,
     stride: float = 0.0,
@@ -46,6 +48,8 @@ def open_features(
         sampling: of a store, which one is meant, where it has several.
         fingerprint: of a store, the one that its tracks must have. Of files, the one to give their tracks; by default
             it comes from `encoder` and `layout` and never equals that of an encoder of gerund's.
+        raw: of a store, True where vectors must be as the network gives them; False brings those of gerund's own
+            encoders to length 1, where no others are there; None takes them as they are.
         layout: None for a store.
         fps: frames a second of every video.
         stride: frames from one vector to the next.
@@ -61,7 +65,8 @@ def open_features(
     if layout is None:
         if fps or stride or info or key or times or name != "{id}":
             raise UsageError(f"{path}: name the layout of these files: {', '.join(get_args(Layout))}")
-        return FeatureStore(path, encoder=encoder, sampling=sampling, fingerprint=fingerprint)
+        store = FeatureStore(path, encoder=encoder, sampling=sampling, fingerprint=fingerprint, raw=raw)
+        return UnitTracks(store) if raw is False and store.kind.raw else store
     if not encoder:
         raise UsageError(f"{path}: these files do not say which encoder made them; name it (encoder)")
     if sampling is not None:

@@ -7,7 +7,8 @@ A store is a folder::
         kind.json                     what the kind is
         v_Archery_g01_c01.npz         one file for each video
 
-A video's file is an uncompressed ``.npz`` that ``numpy.load`` reads: `vectors` float32 ``[T, D]``, `spans_s` float64
+A video's file is an uncompressed ``.npz`` that ``numpy.load`` reads: `vectors` float32 (or float16, where the kind
+says ``half``) ``[T, D]``, `spans_s` float64
 ``[T, 2]``, and `about`, a JSON text that names the encoder's fingerprint, the sampling and the video: path, size and
 `content_id`. Nothing in it is pickled, and its checksums are compared when it is read.
 
@@ -20,19 +21,26 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gerund.errors import UsageError, VideoError
 from gerund.features.layout import TRACK_SUFFIX, choose_kind, make_kind, read_kinds
 from gerund.features.tracks import FeatureError, Features, TrackKind
 from gerund.reading import open_arrays, parse_json
-from gerund.types import Track
+from gerund.types import FloatArray, Track
 from gerund.video.identity import content_id
+from gerund.video.numbering import rate_of
+from gerund.video.reader import Video
 from gerund.writing import whole_file
+
+Source = str | os.PathLike[str] | Video
+"""What a track was made from."""
 
 
 class FeatureStore(Features):
@@ -43,6 +51,7 @@ class FeatureStore(Features):
         encoder: the name of the encoder, or the last part of it.
         sampling: the key of the sampling.
         fingerprint: the one that the tracks must have, such as that of the encoder of the class texts.
+        raw: see `gerund.features.layout.choose_kind`.
 
     Raises:
         UsageError: there is no store, nothing in it is of that kind, or several kinds are.
@@ -64,9 +73,10 @@ class FeatureStore(Features):
         encoder: str | None = None,
         sampling: str | None = None,
         fingerprint: str | None = None,
+        raw: bool | None = None,
     ) -> None:
         kinds = read_kinds(Path(folder))
-        meant = choose_kind(Path(folder), kinds, encoder=encoder, sampling=sampling, fingerprint=fingerprint)
+        meant = choose_kind(Path(folder), kinds, encoder=encoder, sampling=sampling, fingerprint=fingerprint, raw=raw)
         super().__init__(meant, Path(folder))
         self._folder = next(folder for folder, kind in kinds.items() if kind == meant)
 
@@ -103,7 +113,7 @@ class FeatureStore(Features):
         return self._folder / f"{video}{TRACK_SUFFIX}"
 
     def read(self, video: str) -> Track:
-        """The track of one video, exactly as it was written.
+        """The track of one video, exactly as it was written, as float32.
 
         Raises:
             UsageError: there is none.
@@ -111,21 +121,22 @@ class FeatureStore(Features):
         """
         _, vectors, spans_s = self._load(video, "vectors", "spans_s")
         try:
-            return Track(vectors, spans_s, self.fingerprint)
+            return Track(np.asarray(vectors, np.float32), spans_s, self.fingerprint)
         except UsageError as error:
             raise _damaged(self.file_of(video), error) from error
 
-    def write(self, video: str, track: Track, *, source: str | os.PathLike[str] | None = None) -> None:
+    def write(self, video: str, track: Track, *, source: Source | None = None) -> None:
         """Keeps the track of a video, in place of the one that may be there.
 
         Args:
             video: its id: the name of its file without folder and ending, or a path with ``/``.
-            track: vectors are kept as float32, times as float64.
-            source: the file that it was made from, so that two videos of one name, and changes, are noticed.
+            track: vectors are kept as float32, or as float16 where the kind says so, times as float64.
+            source: the file that it was made from, so that two videos of one name, and changes, are noticed. A folder
+                of pictures is another video at another rate: give its `Video`.
 
         Raises:
             UsageError: the track is of another encoder or has vectors of another length, the id cannot be a file name,
-                or the track that is there was made from another file.
+                or the track that is there was made from another file; a number is too large for float16.
             VideoError: the source cannot be read.
         """
         if track.encoder != self.fingerprint:
@@ -139,14 +150,22 @@ class FeatureStore(Features):
             "sampling": self.sampling,
             "source": None if source is None else _source(source),
         }
-        vectors = np.ascontiguousarray(track.vectors, np.float32)
+        vectors = self._as_kept(video, track.vectors)
         spans_s = np.ascontiguousarray(track.spans_s, np.float64)
         file = self.file_of(video)
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(file) as target:
             np.savez(target, vectors=vectors, spans_s=spans_s, about=np.array(json.dumps(about)))
 
-    def has(self, video: str, source: str | os.PathLike[str] | None = None) -> bool:
+    def _as_kept(self, video: str, vectors: FloatArray) -> npt.NDArray[np.floating[Any]]:
+        if not self.kind.half:
+            return np.ascontiguousarray(vectors, np.float32)
+        largest = float(np.abs(vectors).max(initial=0))
+        if largest > float(np.finfo(np.float16).max):
+            raise UsageError(f"{video}: has the number {largest:g}, which float16 cannot hold; leave --half out")
+        return np.ascontiguousarray(vectors, np.float16)
+
+    def has(self, video: str, source: Source | None = None) -> bool:
         """True when there is a track of the video whose file is not cut off; its vectors are not read.
 
         Args:
@@ -226,9 +245,11 @@ def name_videos(paths: Iterable[str | os.PathLike[str]], root: str | os.PathLike
     named: dict[str, Path] = {}
     for path in map(Path, paths):
         inside = Path(path.name) if root is None else Path(os.path.relpath(path, root))
+        if not inside.parts or inside.name == "..":  # a folder of pictures that is named as the place where one is
+            inside = Path(Path(os.path.abspath(path)).name)
         if ".." in inside.parts or inside.is_absolute():
             raise UsageError(f"{path} is not below {root}; give a folder that holds all of the videos")
-        video = inside.with_suffix("").as_posix()
+        video = (inside if os.path.isdir(path) else inside.with_suffix("")).as_posix()
         if video in named:
             raise UsageError(
                 f"{named[video]} and {path} would both be kept under the name {video!r}; name videos by their paths "
@@ -238,19 +259,20 @@ def name_videos(paths: Iterable[str | os.PathLike[str]], root: str | os.PathLike
     return named
 
 
-def _source(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What tells one video file from another of the same name."""
+def _source(given: Source) -> dict[str, Any]:
+    """What tells one video file, or folder of pictures, from another of the same name."""
+    path, fps = (given.path, given.pictures_fps) if isinstance(given, Video) else (given, rate_of(Path(given)))
     try:
         status = os.stat(path)
     except OSError as error:
         raise VideoError(path, f"it cannot be read ({error.strerror})") from error
-    return _identified(os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ino)
+    return _identified(os.path.abspath(path), fps, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 @lru_cache(maxsize=1)
-def _identified(path: str, size: int, *_: int) -> dict[str, Any]:
+def _identified(path: str, fps: Fraction, size: int, *_: int) -> dict[str, Any]:
     """The same of one state of a file; remembered, for a file may hold the features of many videos."""
-    return {"path": path, "bytes": size, "content": content_id(path)}
+    return {"path": path, "bytes": size, "content": content_id(path, fps=fps)}
 
 
 def _damaged(file: Path, error: Exception) -> FeatureError:

@@ -11,6 +11,10 @@ from gerund.errors import GerundError, UsageError
 from gerund.examples import LazyTracks
 from gerund.types import Track
 
+RAW = "-raw"
+"""How the fingerprint of vectors ends that are kept as a network gives them: another one than that of unit vectors."""
+
+_IMPORTED = "imported-"
 _NAMED = 3
 
 
@@ -28,6 +32,7 @@ class TrackKind:
         dim: length of the vectors.
         sampling: which frames the vectors stand for, as a short key such as ``"own"`` or ``"stride8"``.
         words: the same in words.
+        half: vectors are kept as float16; they are read as float32.
 
     Example:
         >>> print(TrackKind("clip", "1f5a", 512, "stride8"))
@@ -39,6 +44,19 @@ class TrackKind:
     dim: int
     sampling: str
     words: str = ""
+    half: bool = False
+
+    @property
+    def raw(self) -> bool | None:
+        """Whether vectors are as the network gives them; False: of length 1; None: not known, as of features of others.
+
+        Example:
+            >>> TrackKind("clip", "1f5a-raw", 512, "own").raw, TrackKind("clip", "1f5a", 512, "own").raw
+            (True, False)
+        """
+        if self.fingerprint.endswith(RAW):
+            return True
+        return None if self.sampling.startswith(_IMPORTED) else False
 
     def to_dict(self) -> dict[str, object]:
         """All of it, ready for JSON."""
@@ -48,10 +66,14 @@ class TrackKind:
             "dim": self.dim,
             "sampling": self.sampling,
             "sampling_in_words": self.words,
+            # what was always so is not said: reports from before would differ
+            **({"raw": True} if self.raw else {}),
+            **({"half": True} if self.half else {}),
         }
 
     def __str__(self) -> str:
-        return f"{self.encoder}, sampling {self.sampling}, {self.dim} numbers, fingerprint {self.fingerprint}"
+        kept = (", raw" if self.raw else "") + (", float16" if self.half else "")
+        return f"{self.encoder}, sampling {self.sampling}, {self.dim} numbers, fingerprint {self.fingerprint}{kept}"
 
 
 class Features(ABC):

@@ -30,6 +30,7 @@ def gather(
     folder: Path,
     *,
     few: bool,
+    raw: bool = False,
     decoders: int = 0,
     videos: Callable[[int, int], None] | None = None,
     frames: FrameProgress | None = None,
@@ -41,6 +42,7 @@ def gather(
         encoder: makes the tracks.
         folder: of the store.
         few: the few windows that tell what a video shows, instead of all of it.
+        raw: vectors as the network gives them, not of length 1.
         decoders: how many videos are decoded at once; 0 decides by the machine.
         videos: told how many of the videos that were not there are done.
         frames: told how far the present video is.
@@ -53,7 +55,8 @@ def gather(
         OutputError: no more can be written.
     """
     sampling = Sampling(few=few)
-    kind = TrackKind(encoder.name, encoder.fingerprint, encoder.dim, sampling.key, sampling.words)
+    sampled = sampling.of(encoder, raw=raw)
+    kind = TrackKind(sampled.name, sampled.fingerprint, sampled.dim, sampling.key, sampling.words)
     store = FeatureStore.create(folder, kind)
     failed: dict[str, str] = {}
     todo = []
@@ -69,7 +72,7 @@ def gather(
             part = todo[begin : begin + _AT_ONCE]
             made = extract_many(
                 [Video(path) for _, path in part],
-                [encoder],
+                [sampled],
                 dense=sampling.dense,
                 decoders=decoders,
                 workers=workers,

@@ -14,6 +14,7 @@ from gerund.bench.datasets.lists import stem_of
 from gerund.bench.protocols.benchmark import Benchmark, Split, Task
 from gerund.bench.protocols.tasks import SplitVideos
 from gerund.bench.runs.assembly import LoadEncoder, assemble_on
+from gerund.bench.runs.footage import VideoFolder
 from gerund.bench.runs.learning import Learning, Say, SplitRun
 from gerund.bench.runs.material import Material
 from gerund.bench.runs.request import Request
@@ -124,21 +125,30 @@ def teach(
         GerundError: the method fails.
     """
     card, done, watching = find_method(request.method), Taught(), watching or Watching()
-    if getattr(card.load(), "training_free", False):
+    made = card.load()
+    raw, takes_clips = getattr(made, "needs_raw", False), getattr(made, "takes", "") == "clip"
+    if getattr(made, "training_free", False):
         raise UsageError(f"{card.name} is training-free; use it as it is")
+    if takes_clips and (own.folder is None or request.features):
+        raise UsageError(f"{card.name} takes clips; give the videos themselves (--videos DIR), and no features")
     if own.folder is None and not request.features:
         raise UsageError(f"{own.table}: says what videos show, and not where they are; give --videos or --features")
     timed, load = card.task == "localization", cache(load_encoder)
     files, labels = _labelled(own, done)
+    features: Features | VideoFolder
     if request.features:
-        features: Features = open_features(
-            Path(request.features), encoder=request.encoder or None, sampling=request.sampling or None
+        features = open_features(
+            Path(request.features), encoder=request.encoder or None, sampling=request.sampling or None, raw=raw
         )
         matched = _without_bad(match(labels.rows, features.ids(), timed=timed), request.skip, files, done)
+    elif takes_clips and own.folder is not None:
+        matched = _without_bad(match(labels.rows, list(files), timed=timed), request.skip, files, done)
+        features = VideoFolder(own.folder, own.decoders)
+        request = replace(request, model=request.model or request.encoder or model)
     else:
         matched = _without_bad(match(labels.rows, list(files), timed=timed), request.skip, files, done)
         encoder = load(request.encoder or model) if matched.shown else None
-        features, matched = _encoded(own, files, matched, encoder, done, few=not timed, watching=watching)
+        features, matched = _encoded(own, files, matched, encoder, done, few=not timed, raw=raw, watching=watching)
         request = replace(request, model=request.model or request.encoder or model)
     done.videos, done.num_videos = _counts(matched, timed, own, card, done), len(matched.shown)
     _note_missing(matched, done, allow=request.allow_missing)
@@ -188,6 +198,7 @@ def _encoded(
     done: Taught,
     *,
     few: bool,
+    raw: bool,
     watching: Watching,
 ) -> tuple[Features, Matched]:
     """The features of the videos that labels mean, and the matches without the videos that cannot be read."""
@@ -199,6 +210,7 @@ def _encoded(
         encoder,
         own.kept or cached_store(own.folder),
         few=few,
+        raw=raw,
         decoders=own.decoders,
         videos=watching.videos,
         frames=watching.frames,
@@ -276,14 +288,19 @@ def _note_missing(matched: Matched, done: Taught, *, allow: bool) -> None:
 
 
 def _material(
-    request: Request, card: MethodCard, shown: Sequence[Shown], features: Features, objects: ObjectLists | None
+    request: Request,
+    card: MethodCard,
+    shown: Sequence[Shown],
+    features: Features | VideoFolder,
+    objects: ObjectLists | None,
 ) -> Material:
     """The videos as benchmarks have them."""
     listing = Listing(_OWN, tuple(ListedVideo(one.video, one.label, segments=tuple(one.actions)) for one in shown))
     class_texts = None
     if request.texts and not takes(card, "descriptions"):
         class_texts = partial(choose_texts, which=request.texts)
-    return Material(listing, listing, features, features, objects, class_texts)
+    videos = features if isinstance(features, VideoFolder) else None
+    return Material(listing, listing, features, features, objects, class_texts, videos)
 
 
 def _fit(

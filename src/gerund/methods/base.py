@@ -32,7 +32,8 @@ class Recognizer(Protocol):
     """Says which action a video shows.
 
     Attributes:
-        takes: what of its inputs it looks at: ``"track"`` or ``"vector"`` (the mean of a track over time).
+        takes: what of its inputs it looks at: ``"track"``, ``"vector"`` (the mean of a track over time), or ``"clip"``
+            (pictures, by `Inputs.clips`).
 
     A method that must know the unseen class names while it learns has a class variable ``class_names_at_fit = True``.
     Then `fit` gets all classes, the seen ones first, of which only these have examples, and reports say
@@ -41,7 +42,8 @@ class Recognizer(Protocol):
     ``logit_scale`` for it; then reports give its calibration. One that has texts of its own for the classes tells them
     by ``texts_for(classes)``; what a reader of its results should know, by ``remarks()``, a list of texts. One with
     settings that only matter when it answers names them in ``chosen_after_fit = (...)``; then their values are compared
-    on one fit.
+    on one fit. One that needs the lengths of vectors, which encoders bring to 1, has ``needs_raw = True``; then
+    features of length 1 are refused.
     """
 
     takes: ClassVar[str]

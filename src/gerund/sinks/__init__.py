@@ -1,15 +1,15 @@
 """Where answers go: one file for each kind of output, all fed with the same answers, one at a time.
 
-A new kind of output is one more `Sink` here and one more line in `gerund.inquiry`.
+A new kind of output is one more file here, with a `Sink` and a tuple `FORMATS`; ``--to`` finds it (`sinks.formats`).
 """
 
 from __future__ import annotations
 
-from gerund.sinks.base import Sink, is_answer
+from gerund.sinks.base import AnswerKind, Order, OutputFormat, Sink, is_answer
 from gerund.sinks.lines import Lines
-from gerund.sinks.pages import Page
+from gerund.sinks.pages import PAGE
 from gerund.sinks.screen import Screen
-from gerund.sinks.subtitles import Subtitles
-from gerund.sinks.tables import ActionTable, SegmentTable
+from gerund.sinks.subtitles import VTT
+from gerund.sinks.tables import CSV
 
-__all__ = ["ActionTable", "Lines", "Page", "Screen", "SegmentTable", "Sink", "Subtitles", "is_answer"]
+__all__ = ["CSV", "PAGE", "VTT", "AnswerKind", "Lines", "Order", "OutputFormat", "Screen", "Sink", "is_answer"]

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from gerund.answers import ActionScore
 from gerund.types import Segment, Segments
+
+if TYPE_CHECKING:
+    from gerund.page import Embed
+
+AnswerKind = Literal["actions", "segments"]
+"""What an answer is a list of, and what that list is called in its line."""
 
 Answer = dict[str, Any]
 """A line of the record: what a video was answered, or with an `error` why it was not; see ``docs/answers.md``."""
@@ -35,6 +43,55 @@ class Sink(ABC):
             What a person should know about it.
         """
         return ()
+
+
+@dataclass(frozen=True)
+class Order:
+    """An output as a command orders it.
+
+    Attributes:
+        target: a file, or ``-`` for standard output; a folder where the format takes one.
+        kind: what the answers are lists of.
+        videos: all of the command.
+        model: the model's name.
+        note: told of videos that a part of the output could not be made for, with the reason.
+        embed: which videos a page holds.
+    """
+
+    target: str
+    kind: AnswerKind
+    videos: Sequence[Path]
+    model: str
+    note: Callable[[str, str], None]
+    embed: Embed = "auto"
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """One kind of file that answers go into.
+
+    Every file of this folder may have a tuple `FORMATS` of these; a new file here is a new format of ``--to``.
+
+    Attributes:
+        suffixes: endings of its files in lower case, ``(".csv",)``; the first without its dot is its name.
+        what: in a few words.
+        make: opens an output.
+        kinds: the answers that it can show.
+        check: refuses an order before anything is computed, by raising a `UsageError`; None where all are right.
+        takes_folder: its target may be a folder that is there.
+    """
+
+    suffixes: tuple[str, ...]
+    what: str
+    make: Callable[[Order], Sink]
+    kinds: tuple[AnswerKind, ...] = ("actions", "segments")
+    check: Callable[[Order], object] | None = None
+    takes_folder: bool = False
+
+    @property
+    def name(self) -> str:
+        """What users call it."""
+        return self.suffixes[0].removeprefix(".")
 
 
 def actions_of(answer: Answer) -> tuple[ActionScore, ...]:

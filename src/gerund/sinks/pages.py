@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gerund.errors import OutputError
 from gerund.page import Embed, Located, write_page
-from gerund.sinks.base import Answer, Sink, segments_of
+from gerund.sinks.base import Answer, Order, OutputFormat, Sink, segments_of
 from gerund.writing import is_stdout
 
 
@@ -58,3 +58,11 @@ class Page(Sink):
             self._fail(video, problem)
         where = "the page" if is_stdout(self._target) else str(self._target)
         return (f"{where}: {made.words()}",)
+
+
+def _page(order: Order) -> Sink:
+    return Page(order.target, order.model, order.embed, order.note)
+
+
+PAGE = OutputFormat((".html", ".htm"), "one page with players and timelines", _page, kinds=("segments",))
+FORMATS = (PAGE,)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gerund.errors import UsageError
-from gerund.sinks.base import Answer, Sink, segments_of
+from gerund.sinks.base import Answer, Order, OutputFormat, Sink, segments_of
 from gerund.writing import is_stdout, stops_when_full, write_text
 
 
@@ -27,7 +27,7 @@ class Subtitles(Sink):
         self._target = Path(target)
         self._is_one = is_stdout(target) or (self._target.suffix.lower() == ".vtt" and not self._target.is_dir())
         if self._is_one and len(videos) > 1:
-            raise UsageError(f"--vtt {target}: several videos need a file each; give a folder")
+            raise UsageError(f"subtitles in {target}: several videos need a file each; give a folder")
         self._common = os.path.commonpath([video.absolute().parent for video in videos]) if videos else ""
 
     def take(self, answer: Answer) -> None:
@@ -41,3 +41,11 @@ class Subtitles(Sink):
         with stops_when_full(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             write_text(target, segments_of(answer).distinct().to_vtt())
+
+
+def _subtitles(order: Order) -> Sink:
+    return Subtitles(order.target, order.videos)
+
+
+VTT = OutputFormat((".vtt",), "subtitles", _subtitles, kinds=("segments",), check=_subtitles, takes_folder=True)
+FORMATS = (VTT,)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gerund.printing import csv_text
-from gerund.sinks.base import Answer, Sink, actions_of, segments_of
+from gerund.sinks.base import Answer, Order, OutputFormat, Sink, actions_of, segments_of
 from gerund.writing import GrowingFile, StandardOutput, is_stdout
 
 
@@ -81,3 +81,11 @@ class SegmentTable(_Table):
         if answer["error"] is not None:
             return [[answer["video"], "", "", "", "", "", answer["error"]]]
         return [[*row, ""] for row in segments_of(answer).to_rows(answer["video"])]
+
+
+def _table(order: Order) -> Sink:
+    return (ActionTable if order.kind == "actions" else SegmentTable)(order.target)
+
+
+CSV = OutputFormat((".csv",), "a table", _table)
+FORMATS = (CSV,)

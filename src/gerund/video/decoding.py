@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from av.buffer import Buffer
 from av.video.reformatter import VideoReformatter
 
 from gerund.errors import VideoError
@@ -21,6 +20,7 @@ from gerund.types import FrameArray
 from gerund.video.index import Index
 from gerund.video.limits import Limits
 from gerund.video.media import open_media
+from gerund.video.orientation import as_seen
 from gerund.video.planner import Packet, Run, order_is_certain, plan_runs
 
 if TYPE_CHECKING:
@@ -209,9 +209,7 @@ class Decoder:
         # one thread: PyAV's default starts one for each core and frame, which costs more than it brings
         rgb = self._colours.reformat(frame, width, height, "rgb24", threads=1)
         picture = np.asarray(rgb.to_ndarray(), np.uint8)
-        quarter_turns = round(frame.rotation / 90) % 4
-        turned = np.rot90(picture, quarter_turns) if quarter_turns else picture
-        return np.ascontiguousarray(np.flip(turned, quarter_turns % 2) if _is_mirrored(frame) else turned)
+        return as_seen(picture, frame)
 
     def _counted(self, items: Iterable[_Item]) -> Iterator[_Item]:
         for item in items:
@@ -256,16 +254,3 @@ def _decode_run(
                 left -= 1
                 if left == 0:
                     return
-
-
-def _is_mirrored(frame: VideoFrame) -> bool:
-    """True when the file asks for a mirror image as well: `VideoFrame.rotation` only tells where its right goes."""
-    try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:
-        # PyAV before version 19 stumbles over every kind of side data that it has no name for.
-        return False
-    if not isinstance(matrix, Buffer):
-        return False
-    right_x, right_y, _, down_x, down_y = np.frombuffer(bytes(matrix), np.int32)[:5].astype(np.float64)
-    return bool(right_x * down_y < right_y * down_x)

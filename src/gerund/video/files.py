@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from gerund.errors import VideoError
 from gerund.video.naming import refusal
+from gerund.video.numbering import is_numbered
 from gerund.video.reader import VIDEO_SUFFIXES
 
 _PLAYLISTS = frozenset(
@@ -28,7 +29,7 @@ class FoundVideos(NamedTuple):
     """What `find_videos` found.
 
     Attributes:
-        files: in the order given, those of a folder sorted, none twice.
+        files: in the order given, those of a folder sorted, none twice. A folder of numbered pictures is one of them.
         problems: an error for each path that led nowhere or to no file, and each folder that may not be searched.
         num_passed_over: how many files of folders have another ending than videos have; hidden ones do not count.
     """
@@ -42,9 +43,10 @@ def find_videos(paths: Iterable[str | os.PathLike[str]]) -> FoundVideos:
     """Expands files, folders and patterns.
 
     A folder is searched to the bottom for files with a video's ending, through links but never twice through the same
-    folder. A file named outright is taken whatever its ending, unless it is a playlist. A pattern (``"*.mp4"``,
-    ``"**/*.avi"``) that is also the name of an existing file means that file. Addresses, standard input, pipes, sockets
-    and devices are problems; none of them is opened.
+    folder. Where it has none, every folder in it with numbered pictures, itself included, is a video. A file named
+    outright is taken whatever its ending, unless it is a playlist. A pattern (``"*.mp4"``, ``"**/*.avi"``) that is also
+    the name of an existing file means that file. Addresses, standard input, pipes, sockets and devices are problems;
+    none of them is opened.
     """
     found: dict[tuple[str, str], Path] = {}
     problems: list[VideoError] = []
@@ -55,7 +57,10 @@ def find_videos(paths: Iterable[str | os.PathLike[str]]) -> FoundVideos:
             files, reason = [], why
         elif os.path.isdir(path):
             files = _in_folder(path, problems, others)
-            reason = f"no video in this folder (endings: {' '.join(sorted(VIDEO_SUFFIXES))})"
+            reason = (
+                f"no video in this folder (endings: {' '.join(sorted(VIDEO_SUFFIXES))}), and no numbered pictures "
+                "(.jpg .png)"
+            )
         elif os.path.lexists(path):
             files = [path]
         elif has_magic(str(given)):
@@ -71,6 +76,8 @@ def find_videos(paths: Iterable[str | os.PathLike[str]]) -> FoundVideos:
         for file in files:
             if why := _refusal_of_file(file):
                 problems.append(VideoError(file, why))
+            elif os.path.isdir(file):
+                found.setdefault((os.path.realpath(file), ""), file)
             else:
                 found.setdefault((os.path.realpath(file.parent), file.name), file)
     return FoundVideos(list(found.values()), problems, len(others))
@@ -94,20 +101,23 @@ def _in_folder(folder: Path, problems: list[VideoError], others: set[tuple[str, 
         problems.append(VideoError(error.filename, f"this folder cannot be searched ({error.strerror})"))
 
     found: list[Path] = []
+    pictures: list[Path] = []
+    beside: dict[Path, set[tuple[str, str]]] = {}
     visited: set[tuple[int, int]] = set()
     for place, folders, names in os.walk(folder, onerror=report, followlinks=True):
-        status = os.stat(place)
+        status, here = os.stat(place), Path(place)
         if (status.st_dev, status.st_ino) in visited:
             folders.clear()
             continue
         visited.add((status.st_dev, status.st_ino))
-        here = os.path.realpath(place)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if name.startswith("."):
-                continue
-            if Path(name).suffix.lower() in VIDEO_SUFFIXES:
-                found.append(Path(place) / name)
-            else:
-                others.add((here, name))
-    return found
+        shown = sorted(name for name in names if not name.startswith("."))
+        videos = [name for name in shown if Path(name).suffix.lower() in VIDEO_SUFFIXES]
+        found += [here / name for name in videos]
+        beside[here] = {(os.path.realpath(place), name) for name in set(shown) - set(videos)}
+        if any(map(is_numbered, shown)):
+            pictures.append(here)
+    for here, names_here in beside.items():
+        if found or here not in pictures:
+            others |= names_here
+    return found or pictures

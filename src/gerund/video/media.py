@@ -16,6 +16,7 @@ from gerund.video.limits import OUT_OF_MEMORY, Limits
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 FORMATS = (
@@ -30,6 +31,9 @@ _SAFE = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
 _ERRNOS_OF_DAMAGE = frozenset({errno.EPERM, errno.EIO, errno.EINVAL})
 """What FFmpeg's demuxers also report for files that break off; alone it reads as a fault of the machine."""
 
+_PICTURES = {b"\xff\xd8\xff": "jpeg_pipe", b"\x89PNG\r\n\x1a\n": "png_pipe"}
+"""How the pictures of a folder begin, and what opens them: FFmpeg takes a file named so for a pattern of files."""
+
 _SNIFFED_BYTES = 4096
 _BETWEEN_WORDS = set(" \t\n\r")
 _NOT_IN_TEXT = {chr(code) for code in range(32)} - _BETWEEN_WORDS - set("\f\x1b")
@@ -38,7 +42,7 @@ _REFERENCES = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<asx
 
 @contextmanager
 def open_media(
-    path: Path, limits: Limits, options: dict[str, str] | None = None
+    path: Path, limits: Limits, options: dict[str, str] | None = None, *, kind: str | None = None
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Opens a file on its first video stream and turns every failure inside into a VideoError.
 
@@ -48,13 +52,16 @@ def open_media(
         path: the file.
         limits: its pictures may have so many pixels.
         options: for FFmpeg's demuxer.
+        kind: the one format to open it in; without it FFmpeg finds out.
 
     Raises:
         VideoError: it is no plain file, empty, no video, damaged, or its pictures are too large.
     """
     try:
         _require_plain_file(path)
-        with av.open(f"file:{path}", metadata_errors="replace", options={**(options or {}), **_SAFE}) as container:
+        with av.open(
+            f"file:{path}", format=kind, metadata_errors="replace", options={**(options or {}), **_SAFE}
+        ) as container:
             pictures = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
             if not pictures:
                 raise VideoError(path, "it holds no video stream (is it a sound file?)")
@@ -70,6 +77,28 @@ def open_media(
         raise VideoError(path, _reason(path, error)) from error
     except MemoryError as error:
         raise VideoError(path, OUT_OF_MEMORY) from error
+
+
+def open_picture(path: Path, limits: Limits) -> VideoFrame:
+    """The picture in a JPEG or PNG file, within the same limits; what it is its first bytes say, not its name.
+
+    Raises:
+        VideoError: it is no plain file, another kind of file, damaged, or too large.
+    """
+    try:
+        _require_plain_file(path)
+        with path.open("rb") as file:
+            start = file.read(max(map(len, _PICTURES)))
+    except OSError as error:
+        raise VideoError(path, _reason(path, error)) from error
+    kind = next((kind for begin, kind in _PICTURES.items() if start.startswith(begin)), None)
+    if kind is None:
+        raise VideoError(path, "it is neither JPEG nor PNG, whatever its name says")
+    with open_media(path, limits, kind=kind) as (container, stream):
+        frame = next(container.decode(stream), None)
+    if frame is None:
+        raise VideoError(path, "it holds no picture that can be decoded")
+    return frame
 
 
 def _require_plain_file(path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gerund.errors import UsageError
 from gerund.types import Clip, FloatArray64, FrameArray, IntArray, kind_of, require_frames
-from gerund.video.reader import Video
+from gerund.video.reader import Video, as_rate
 from gerund.video.sampling import frames_on_screen
 
 _UNKNOWN_FPS = Fraction(25)
@@ -109,7 +109,7 @@ class MemoryVideo:
             require_frames(frames)
             if fps is None:
                 raise UsageError("an array of frames needs its rate; give fps, the number of frames a second")
-            self._clip = Clip(frames, np.arange(len(frames)) / float(_rate(fps)))
+            self._clip = Clip(frames, np.arange(len(frames)) / float(as_rate(fps)))
         count, height, width = self._clip.frames.shape[:3]
         if not (count and height and width):
             raise UsageError(f"a video has at least one frame of at least one pixel, got {kind_of(self._clip.frames)}")
@@ -122,7 +122,7 @@ class MemoryVideo:
         self.start_s = float(clock_s[0])
         self.times_s: FloatArray64 = clock_s - clock_s[0]
         if fps is not None:
-            self.fps = _rate(fps)
+            self.fps = as_rate(fps)
         elif count == 1:
             self.fps = _UNKNOWN_FPS
         else:
@@ -176,7 +176,7 @@ class MemoryVideo:
 
 
 VideoLike = str | os.PathLike[str] | Video | MemoryVideo | Clip | FrameArray
-"""What a video may be given as: a file, its handle, or frames in memory (an array needs a rate)."""
+"""What a video may be given as: a file, a folder of pictures, a handle, or frames in memory (arrays need a rate)."""
 
 
 def as_source(given: object, *, fps: float | Fraction | None = None, name: str = "") -> FrameSource:
@@ -184,7 +184,7 @@ def as_source(given: object, *, fps: float | Fraction | None = None, name: str =
 
     Args:
         given: see `VideoLike`.
-        fps: frames a second, for arrays.
+        fps: frames a second, for arrays and folders of pictures.
         name: what answers call frames that have no file.
 
     Raises:
@@ -197,7 +197,7 @@ def as_source(given: object, *, fps: float | Fraction | None = None, name: str =
             raise UsageError("the path of a video is text; os.fsdecode turns bytes into it")
         if not path:
             raise UsageError("the path of the video is empty")
-        return Video(given)
+        return Video(given, fps=fps)
     if isinstance(given, Clip):
         return MemoryVideo(given, name=name or "clip")
     if isinstance(given, np.ndarray):
@@ -209,12 +209,3 @@ def as_source(given: object, *, fps: float | Fraction | None = None, name: str =
         "a video is a path, a Video, a Clip, a uint8 array [T, H, W, 3] with fps, or a Track of this model's; "
         f"got {kind_of(given)}{advice}"
     )
-
-
-def _rate(fps: object) -> Fraction:
-    if isinstance(fps, bool) or not isinstance(fps, int | float | Fraction | np.integer | np.floating):
-        raise UsageError(f"fps is a number of frames a second, got {kind_of(fps)}")
-    if not 0 < float(fps) < np.inf:
-        raise UsageError(f"fps must be above 0 and finite, got {fps}")
-    rate = Fraction(fps) if isinstance(fps, Fraction) else Fraction(float(fps)).limit_denominator(_FINEST_FPS)
-    return rate or Fraction(float(fps))

@@ -91,15 +91,16 @@ class Process:
         assert self._process.stdin and self._process.stdout
         self._channel = Channel(self._process.stdout.fileno(), self._process.stdin.fileno())
 
-    def index(self, path: Path) -> Index:
+    def index(self, video: Video) -> Index:
         """Opens a video and finds out where its frames are.
 
         Raises:
             VideoError: it cannot be read within the limits.
         """
+        path, rate = video.path, video.pictures_fps
         self.served += 1
         self.is_fit = False
-        self._send(path, "index", os.fsencode(path))
+        self._send(path, "index", os.fsencode(path), fps=[rate.numerator, rate.denominator])
         answer = self._receive(path)
         self.is_fit = True
         try:
@@ -144,15 +145,16 @@ class Process:
             place += length
         return found
 
-    def check(self, path: Path, *, thorough: bool) -> tuple[Index, int]:
+    def check(self, video: Video, *, thorough: bool) -> tuple[Index, int]:
         """Where the frames of a video are, and how many are damaged; only when `thorough` they are all decoded.
 
         Raises:
             VideoError: it cannot be read within the limits.
         """
+        path, rate = video.path, video.pictures_fps
         self.served += 1
         self.is_fit = False
-        self._send(path, "check", os.fsencode(path), thorough=thorough)
+        self._send(path, "check", os.fsencode(path), fps=[rate.numerator, rate.denominator], thorough=thorough)
         answer = self._receive(path, "check")
         self.is_fit = True
         try:
@@ -160,15 +162,17 @@ class Process:
         except (KeyError, TypeError, ValueError) as error:
             raise self._lost(path, "gave an answer that makes no sense") from error
 
-    def preview(self, path: Path, most_bytes: int) -> tuple[str, bytes]:
+    def preview(self, video: Video, most_bytes: int) -> tuple[str, bytes]:
         """The media type of a video, and the bytes of a small copy unless browsers play it as it is.
 
         Raises:
             VideoError: it cannot be read within the limits.
         """
+        path, rate = video.path, video.pictures_fps
         self.served += 1
         self.is_fit = False
-        self._send(path, "preview", os.fsencode(path), most_bytes=most_bytes)
+        fps = [rate.numerator, rate.denominator]
+        self._send(path, "preview", os.fsencode(path), fps=fps, most_bytes=most_bytes)
         answer = self._receive(path)
         self.is_fit = True
         return str(answer.fields["type"]), answer.body

@@ -1,9 +1,10 @@
-"""Video files, frame by frame: a frame is named by its position in display order."""
+"""Videos, frame by frame: a frame is named by its position in display order."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
+from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -16,12 +17,14 @@ from gerund.types import Clip, FloatArray64, FrameArray, IntArray, kind_of
 from gerund.video.index import Index
 from gerund.video.limits import Limits
 from gerund.video.naming import refusal
+from gerund.video.numbering import rate_of
 from gerund.video.sampling import frames_on_screen
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from gerund.video.decoding import Decoder
+    from gerund.video.pictures import PictureFolder
+
+_FINEST_FPS = 1_001_000
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -48,7 +51,9 @@ VIDEO_SUFFIXES = frozenset(
 
 
 class Video:
-    """A video file, frame by frame and second by second; nothing is opened before the first question.
+    """A video, frame by frame and second by second; nothing is opened before the first question.
+
+    It is a file, or a folder of numbered pictures (JPEG or PNG, one size, no holes) in the order of their numbers.
 
     Time 0 is the moment the first frame is shown, whatever the file's own clock says. Frame ``i`` is on screen over
     ``[times_s[i], times_s[i + 1])``. Rotation flags are applied, so `width` and `height` are those of the picture as
@@ -56,12 +61,14 @@ class Video:
     matrix that the file names.
 
     Args:
-        path: the file.
+        path: the file or folder.
         limits: how large its pictures may be.
+        fps: pictures a second of a folder; without it what its ``frames.json`` says, else 25. A file has a rate of its
+            own.
 
     Raises:
         VideoError: it is an address or standard input, which are not read.
-        UsageError: it is no path at all.
+        UsageError: it is no path at all, or the rate is none.
 
     Example:
         >>> clip = Video("match.mp4").read(times_s=[1.0, 2.0])  # doctest: +SKIP
@@ -69,16 +76,28 @@ class Video:
         (2, 240, 320, 3)
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        limits: Limits | None = None,
+        fps: float | Fraction | None = None,
+    ) -> None:
         if not isinstance(path, str | os.PathLike):
             raise UsageError(f"a video file is named by its path; got {kind_of(path)}")
         if isinstance(path, str) and (reason := refusal(path)):  # a Path can have lost a slash of it already
             raise VideoError(path, reason)
         self.path = Path(path)
+        self._given_fps = None if fps is None else as_rate(fps)
         self._limits = limits or Limits()
 
     def __repr__(self) -> str:
         return f"Video({str(self.path)!r})"
+
+    @cached_property
+    def pictures_fps(self) -> Fraction:
+        """The rate of a folder of pictures."""
+        return self._given_fps or rate_of(self.path)
 
     @property
     def num_frames(self) -> int:
@@ -202,7 +221,25 @@ class Video:
         return self._decoder.steps
 
     @cached_property
-    def _decoder(self) -> Decoder:
+    def _decoder(self) -> Decoder | PictureFolder:
+        if os.path.isdir(self.path):
+            from gerund.video.pictures import PictureFolder
+
+            return PictureFolder(self.path, self._limits, self.pictures_fps)
         from gerund.video.decoding import Decoder
 
         return Decoder(self.path, self._limits)
+
+
+def as_rate(fps: object) -> Fraction:
+    """A number of frames a second as a fraction.
+
+    Raises:
+        UsageError: it is none, or not above 0.
+    """
+    if isinstance(fps, bool) or not isinstance(fps, int | float | Fraction | np.integer | np.floating):
+        raise UsageError(f"fps is a number of frames a second, got {kind_of(fps)}")
+    if not 0 < float(fps) < np.inf:
+        raise UsageError(f"fps must be above 0 and finite, got {fps}")
+    rate = Fraction(fps) if isinstance(fps, Fraction) else Fraction(float(fps)).limit_denominator(_FINEST_FPS)
+    return rate or Fraction(float(fps))

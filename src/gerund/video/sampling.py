@@ -111,6 +111,93 @@ def spread_windows(num_frames: int, length: int, count: int) -> IntArray:
     return np.asarray(np.minimum(starts[:, None] + np.arange(length), num_frames - 1), np.int64)
 
 
+def segment_draws(num_frames: int, count: int, generator: np.random.Generator) -> IntArray:
+    """One frame drawn from each of `count` equal segments of the video; `segment_centres` takes the middle of each.
+
+    Returns:
+        Frame numbers ``[count]``, ascending, each in ``[0, num_frames)``.
+
+    Raises:
+        UsageError: a number below 1.
+
+    Example:
+        >>> segment_draws(4, 4, np.random.default_rng(0)).tolist()
+        [0, 1, 2, 3]
+    """
+    _require_positive(num_frames=num_frames, count=count)
+    return ((np.arange(count) + generator.random(count)) * num_frames / count).astype(np.int64)
+
+
+def consecutive_clips(
+    num_frames: int, length: int, count: int, generator: np.random.Generator | None = None
+) -> IntArray:
+    """Clips of consecutive frames, one for each of `count` equal parts of the video.
+
+    A clip begins with its part, or with a generator anywhere in it where the clip still fits. Where the video ends the
+    last frame repeats. A video of fewer frames than clips gives one clip for each frame.
+
+    Source: LoCATe-GAT's released code: ``period = max(num_frames // count, 1)``, clip i begins at ``i * period`` plus,
+    while training, a number drawn from ``[0, max(1, period - length))``.
+
+    Returns:
+        Frame numbers ``[N, length]`` with ``N = min(count, num_frames)``, clips in ascending order.
+
+    Raises:
+        UsageError: a number below 1.
+
+    Example:
+        >>> consecutive_clips(186, 16, 25)[:3, 0].tolist()
+        [0, 7, 14]
+        >>> consecutive_clips(3, 4, 2).tolist()
+        [[0, 1, 2, 2], [1, 2, 2, 2]]
+    """
+    _require_positive(num_frames=num_frames, length=length, count=count)
+    period = max(num_frames // count, 1)
+    starts = np.arange(min(count, num_frames // period)) * period
+    if generator is not None:
+        starts = starts + generator.integers(0, max(1, period - length), len(starts))
+    return np.asarray(np.minimum(starts[:, None] + np.arange(length), num_frames - 1), np.int64)
+
+
+def strided_views(
+    num_frames: int, length: int, step: float, count: int, generator: np.random.Generator | None = None
+) -> IntArray:
+    """Views of `length` frames spread over `step` times as many, at even distances from the first frame to the last.
+
+    One view alone lies in the middle. With a generator every view begins anywhere; their order is that of time. Where
+    the video is shorter than a view, its last frame repeats.
+
+    Source: the sampling of PySlowFast, which STDD and Open-VCLIP use: numbers ``linspace(start, start + span - 1,
+    length)`` with ``span = length * step``, cut to whole ones, and views at ``i * floor(rest / (count - 1))``.
+
+    Args:
+        num_frames: of the video.
+        length: frames of a view.
+        step: frames from one to the next, about; 1 is consecutive frames.
+        count: how many views.
+        generator: draws where each begins.
+
+    Returns:
+        Frame numbers ``[count, length]``.
+
+    Raises:
+        UsageError: a number that is not above 0.
+
+    Example:
+        >>> strided_views(300, 8, 16, 3)[:, 0].tolist(), strided_views(300, 8, 16, 1)[0, :3].tolist()
+        ([0, 86, 172], [86, 104, 122])
+    """
+    _require_positive(num_frames=num_frames, length=length, step=step, count=count)
+    span = length * step
+    rest = max(num_frames - span, 0.0)
+    if generator is not None:
+        starts = np.sort(generator.random(count)) * rest
+    else:
+        starts = np.arange(count) * np.floor(rest / (count - 1)) if count > 1 else np.array([np.floor(rest / 2)])
+    numbers = starts[:, None] + np.linspace(0, max(span - 1, 0.0), length)
+    return np.minimum(numbers.astype(np.int64), num_frames - 1)
+
+
 def _require_positive(**values: float) -> None:
     for name, value in values.items():
         if not value > 0:

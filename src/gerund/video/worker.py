@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from fractions import Fraction
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class Worker:
         self._limits = limits
         self._sending = threading.Lock()
         self._video = Video("")
+        self._size_bytes = 0
         self._begin_cpu_s = 0.0
         self._busy = False
 
@@ -74,9 +76,9 @@ class Worker:
                     self._fail(error)
                 self._busy = False
 
-    def _do_index(self, body: bytes) -> None:
+    def _do_index(self, fps: list[int], body: bytes) -> None:
         """Opens a video and tells where its frames are."""
-        self._video = Video(Path(os.fsdecode(body)), limits=self._limits)
+        self._open(fps, body)
         fields, arrays = self._video.index.to_message()
         self._send("index", arrays, **fields)
 
@@ -106,18 +108,22 @@ class Worker:
         for _ in range(under_way):
             self._channel.receive()
 
-    def _do_check(self, thorough: bool, body: bytes) -> None:
+    def _do_check(self, fps: list[int], thorough: bool, body: bytes) -> None:
         """Opens a video, tells where its frames are, and, having decoded them all, how many are damaged."""
-        self._video = Video(Path(os.fsdecode(body)), limits=self._limits)
+        self._open(fps, body)
         fields, arrays = self._video.index.to_message()
         self._send("check", arrays, damaged=self._video.count_damaged() if thorough else 0, **fields)
 
-    def _do_preview(self, most_bytes: int, body: bytes) -> None:
+    def _do_preview(self, fps: list[int], most_bytes: int, body: bytes) -> None:
         """Tells whether browsers play the file as it is, and if not, sends a small one with the same pictures."""
-        self._video = Video(Path(os.fsdecode(body)), limits=self._limits)
-        kind = playable_type(self._video.path, self._limits)
-        as_it_is = kind is not None and self._video.path.stat().st_size <= most_bytes
+        self._open(fps, body)
+        kind = None if os.path.isdir(self._video.path) else playable_type(self._video.path, self._limits)
+        as_it_is = kind is not None and self._size_bytes <= most_bytes
         self._send("preview", b"" if as_it_is else encode_preview(self._video), type=kind if as_it_is else PREVIEW_TYPE)
+
+    def _open(self, fps: list[int], path: bytes) -> None:
+        self._video = Video(Path(os.fsdecode(path)), limits=self._limits, fps=Fraction(*fps))
+        self._size_bytes = _size_bytes(self._video.path)
 
     def _send(self, kind: str, body: bytes = b"", **fields: Any) -> None:
         with self._sending:
@@ -162,7 +168,7 @@ class Worker:
                 steps, step_cpu_s = video.steps, cpu_s
             if cpu_s - step_cpu_s > self._limits.step_s:
                 self._give_up(f"the decoder hangs: {self._limits.step_s:g} s of work without a picture or a packet")
-            allowed_s = self._limits.video_cpu_s(_size_bytes(video.path))
+            allowed_s = self._limits.video_cpu_s(self._size_bytes)
             if cpu_s - self._begin_cpu_s > allowed_s:
                 self._give_up(f"reading it takes too long: more than {allowed_s:.0f} s of processor time for its size")
             now_s = time.monotonic()
@@ -179,7 +185,10 @@ class Worker:
 
 
 def _size_bytes(path: Path) -> int:
+    """Of a file, or of all files in a folder."""
     try:
+        if os.path.isdir(path):
+            return sum(entry.stat().st_size for entry in os.scandir(path))
         return path.stat().st_size
     except OSError:
         return 0

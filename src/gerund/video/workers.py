@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 
@@ -79,7 +80,7 @@ class Workers:
         """Whether a video can be read.
 
         Args:
-            path: the file.
+            path: the file, or folder of pictures.
             thorough: decode every frame; else only find out where they are, which reads the file but one picture.
 
         Returns:
@@ -88,18 +89,20 @@ class Workers:
         Raises:
             VideoError: it cannot be read within the limits.
         """
-        reading = Reading(self, Video(path))
+        video = Video(path)
+        reading = Reading(self, video)
         try:
-            return reading.ask(lambda process: process.check(path, thorough=thorough))
+            return reading.ask(lambda process: process.check(video, thorough=thorough))
         finally:
             reading.leave()
 
-    def preview(self, path: Path, *, most_bytes: int) -> tuple[str, bytes]:
+    def preview(self, path: Path, *, most_bytes: int, fps: float | None = None) -> tuple[str, bytes]:
         """A video as a browser plays it.
 
         Args:
-            path: the file.
+            path: the file or folder.
             most_bytes: a larger file is replaced by a small copy of its pictures, even if browsers would play it.
+            fps: pictures a second of a folder.
 
         Returns:
             Its media type and its bytes.
@@ -107,9 +110,10 @@ class Workers:
         Raises:
             VideoError: it cannot be read within the limits.
         """
-        reading = Reading(self, Video(path))
+        video = Video(path, fps=fps)
+        reading = Reading(self, video)
         try:
-            kind, content = reading.ask(lambda process: process.preview(path, most_bytes))
+            kind, content = reading.ask(lambda process: process.preview(video, most_bytes))
         finally:
             reading.leave()
         return kind, content or path.read_bytes()
@@ -169,10 +173,10 @@ class Reading:
 
     def learn(self) -> None:
         """Lets the worker find out where the frames are, and the video know it."""
-        vars(self.video)["index"] = self.ask(lambda process: process.index(self.video.path))
+        vars(self.video)["index"] = self.ask(lambda process: process.index(self.video))
 
     def pictures(
-        self, numbers: Sequence[int] | IntArray, preparations: Mapping[Preparation | None, Sequence[int]]
+        self, numbers: Sequence[int] | IntArray, preparations: Mapping[Any, Sequence[int] | IntArray]
     ) -> Iterator[tuple[int, dict[Preparation | None, FrameArray]]]:
         """Decodes frames one at a time, in constant memory.
 
@@ -230,3 +234,40 @@ class Reading:
                 raise loss
             self._workers.give_back(self._process)
             self._process = self._workers.take(fresh=True)
+
+
+class Readings:
+    """Readings that end together, for threads that watch workers on behalf of one who may leave early."""
+
+    def __init__(self) -> None:
+        self._readings: WeakSet[Reading] = WeakSet()
+        self._adding = threading.Lock()
+        self._stopped = threading.Event()
+
+    @property
+    def is_stopped(self) -> bool:
+        """True when nobody takes anything any more."""
+        return self._stopped.is_set()
+
+    def feed(self, reading: Reading) -> None:
+        """From now on stopping stops this worker too.
+
+        Raises:
+            StoppedError: it is stopped already.
+        """
+        with self._adding:
+            self._readings.add(reading)
+        if self._stopped.is_set():
+            raise StoppedError
+
+    def stop(self) -> None:
+        """Lets the threads leave, also those that wait for a worker."""
+        self._stopped.set()
+        with self._adding:
+            readings = tuple(self._readings)
+        for reading in readings:
+            reading.interrupt()
+
+
+class StoppedError(Exception):
+    """Who asked is gone."""

@@ -7,9 +7,10 @@ differ in backbone, prompts, frames and training data, so they are beside ours f
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 
+from gerund.bench.protocols.benchmarks import PROTOCOLS
+from gerund.bench.protocols.card import Published
 from gerund.bench.shipped import read_text
 
 MARKS = {
@@ -19,27 +20,6 @@ MARKS = {
     "X": "computed anew from released predictions",
 }
 """How a figure is known."""
-
-
-@dataclass(frozen=True)
-class Published:
-    """One row of one benchmark.
-
-    Attributes:
-        benchmark: its name.
-        method: with its backbone where known.
-        metrics: mean and spread in percent; the spread is None where none was given.
-        source: where it was read.
-        mark: keys of `MARKS`, separated by commas.
-        note: how it differs from the benchmark's own protocol.
-    """
-
-    benchmark: str
-    method: str
-    metrics: dict[str, tuple[float, float | None]]
-    source: str
-    mark: str
-    note: str = ""
 
 
 @cache
@@ -56,5 +36,6 @@ def published(benchmark: str) -> list[Published]:
         >>> row.metrics["top-1"], row.mark
         ((74.2, None), 'S')
     """
-    rows = [row for row in _all() if row.benchmark == benchmark]
+    own = PROTOCOLS[benchmark].published if benchmark in PROTOCOLS else ()
+    rows = [row for row in (*_all(), *own) if row.benchmark == benchmark]
     return sorted(rows, key=lambda row: -list(row.metrics.values())[-1][0])

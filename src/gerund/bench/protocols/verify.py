@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gerund.bench.datasets.catalog import DATASETS, kinetics_zsl_classes
 from gerund.bench.protocols.benchmark import Benchmark, Split
-from gerund.bench.protocols.benchmarks import BENCHMARKS, find_benchmark
+from gerund.bench.protocols.benchmarks import BENCHMARKS, PROTOCOLS, find_benchmark
 from gerund.bench.protocols.checks import Check, documented, shipped
 from gerund.bench.protocols.counting import Counting
 from gerund.errors import UsageError
@@ -44,17 +44,26 @@ def verify(names: Sequence[str] = (), data: str | Path | None = None) -> list[Ch
 
 def check_protocol(benchmark: Benchmark) -> list[Check]:
     """Whether the classes of every split are disjoint, complete, as many as documented, and those that were frozen."""
-    frozen = shipped("frozen").get(benchmark.name)
+    sizes, sha256 = _frozen(benchmark.name)
     checks = [
         _as_check(benchmark, "splits", _wrong_splits(benchmark)),
-        _as_check(benchmark, "sizes", _wrong_sizes(benchmark, frozen["sizes"] if frozen else None)),
+        _as_check(benchmark, "sizes", _wrong_sizes(benchmark, sizes)),
     ]
     released = documented("md5").get(benchmark.name.removesuffix("-freezad").removesuffix("-gap"))
     if released:
         checks.append(_as_check(benchmark, "md5 of the lists", _wrong_md5(benchmark, released)))
-    is_frozen = bool(frozen) and frozen["sha256"] == benchmark.sha256
-    detail = "" if is_frozen else f"it is {benchmark.sha256[:12]}; another protocol needs another name"
+    is_frozen = sha256 == benchmark.sha256
+    detail = "another protocol needs another name" if sha256 else "its card has none yet (sha256)"
+    detail = "" if is_frozen else f"it is {benchmark.sha256 if not sha256 else benchmark.sha256[:12]}; {detail}"
     return [*checks, Check(benchmark.name, "hash", "ok" if is_frozen else "failed", detail)]
+
+
+def _frozen(name: str) -> tuple[Sequence[int], str]:
+    """Sizes and hash that a protocol was frozen with; empty where nobody has."""
+    if name in shipped("frozen"):
+        of = shipped("frozen")[name]
+        return of["sizes"], of["sha256"]
+    return (PROTOCOLS[name].sizes, PROTOCOLS[name].sha256) if name in PROTOCOLS else ((), "")
 
 
 def list_md5(classes: Sequence[str]) -> str:
@@ -99,17 +108,17 @@ def _wrong_classes(benchmark: Benchmark, split: Split) -> Iterator[str]:
         yield "a class of the protocol is on no side"
 
 
-def _wrong_sizes(benchmark: Benchmark, sizes: Sequence[int] | None) -> Iterator[str]:
-    if sizes is None:
+def _wrong_sizes(benchmark: Benchmark, sizes: Sequence[int]) -> Iterator[str]:
+    if not sizes:
         yield "no sizes are documented for it"
         return
     different = len({(frozenset(split.unseen), split.test_list) for split in benchmark.splits})
-    if [len(benchmark.splits), different] != sizes[:2]:
+    if [len(benchmark.splits), different] != list(sizes[:2]):
         yield f"{len(benchmark.splits)} splits, {different} different ones, instead of {sizes[0]} and {sizes[1]}"
     for split in benchmark.splits:
         found = [len(split.seen), len(split.unseen), len(split.validation)]
-        if found != sizes[2:]:
-            yield f"split {split.name}: {found} seen, unseen and validation classes instead of {sizes[2:]}"
+        if found != list(sizes[2:]):
+            yield f"split {split.name}: {found} seen, unseen and validation classes instead of {list(sizes[2:])}"
 
 
 def _wrong_md5(benchmark: Benchmark, prefixes: Sequence[str]) -> Iterator[str]:

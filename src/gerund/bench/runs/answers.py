@@ -12,19 +12,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gerund.bench.protocols.benchmark import Benchmark
 from gerund.errors import UsageError, in_words
-from gerund.metrics.accuracy import harmonic_mean, mean_class_accuracy, top_k
-from gerund.metrics.calibration import brier, expected_calibration_error
-from gerund.metrics.detection import Variant, mean_average_precision
-from gerund.metrics.generalised import ausuc, seen_unseen_accuracy
-from gerund.metrics.segments import Annotations, Detections
 from gerund.reading import open_arrays
 from gerund.types import FloatArray, IntArray, kind_of
 from gerund.writing import whole_file
-
-_VARIANTS: dict[str, Variant] = {"t3al": "t3al", "gap": "gap"}
-"""Whose rules of scoring segments a compat switch of a protocol means."""
 
 
 @dataclass(frozen=True)
@@ -85,87 +76,6 @@ class LocalizationAnswers:
 
 
 Answers = RecognitionAnswers | LocalizationAnswers
-
-
-def measure(answers: Sequence[Answers], benchmark: Benchmark, free: frozenset[str]) -> dict[str, float]:
-    """The figures of one split in percent.
-
-    Args:
-        answers: one for each exam.
-        benchmark: says what is measured.
-        free: unseen classes that share no name with a class that was trained on; the main figures of unseen classes
-            come a second time, over the videos of these classes alone. The candidates stay the same.
-    """
-    found: dict[str, float] = {}
-    for answer in answers:
-        if isinstance(answer, LocalizationAnswers):
-            found |= _measure_localization(answer, benchmark, free)
-        elif benchmark.task == "generalised":
-            found |= _measure_generalised(answer, free)
-        else:
-            found |= _measure_recognition(answer, free)
-    if benchmark.task == "base-to-novel" and {"base", "novel"} <= set(found):
-        found = {"base": found["base"], "novel": found["novel"], "H": harmonic_mean(found["base"], found["novel"])} | {
-            name: value for name, value in found.items() if name not in ("base", "novel")
-        }
-    return found
-
-
-def _measure_recognition(answer: RecognitionAnswers, free: frozenset[str]) -> dict[str, float]:
-    scores, labels = answer.scores, answer.labels
-    if not len(labels):
-        return {}
-    kept = np.isin(labels, [place for place, name in enumerate(answer.classes) if name in free])
-    if answer.paper:  # base or novel
-        found = {answer.paper: 100 * top_k(scores, labels, 1)}
-        if answer.paper == "novel" and kept.any():
-            found["novel, overlap-free"] = 100 * top_k(scores[kept], labels[kept], 1)
-        return found
-    found = {"top-1": 100 * top_k(scores, labels, 1), "top-5": 100 * top_k(scores, labels, 5)}
-    found["mean class top-1"] = 100 * mean_class_accuracy(scores, labels).accuracy
-    if kept.any():
-        found["top-1, overlap-free"] = 100 * top_k(scores[kept], labels[kept], 1)
-    if answer.logit_scale:
-        shifted = answer.logit_scale * (scores - scores.max(axis=1, keepdims=True)).astype(np.float64)
-        probabilities = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
-        found["ECE"] = 100 * expected_calibration_error(probabilities, labels)
-        found["Brier"] = 100 * brier(probabilities, labels)
-    return found
-
-
-def _measure_generalised(answer: RecognitionAnswers, free: frozenset[str]) -> dict[str, float]:
-    scores, labels, is_seen = answer.scores, answer.labels, answer.is_seen
-    plain = seen_unseen_accuracy(scores, labels, is_seen)
-    curve = ausuc(scores, labels, is_seen)
-    found = {
-        "seen": 100 * plain.seen,
-        "unseen": 100 * plain.unseen,
-        "H": 100 * plain.harmonic,
-        "AUSUC": 100 * curve.area,
-        "H at the best bias (an oracle)": 100 * curve.oracle_harmonic,
-    }
-    if answer.bias is not None:
-        stacked = seen_unseen_accuracy(scores, labels, is_seen, bias=answer.bias)
-        found["seen, calibrated"], found["unseen, calibrated"] = 100 * stacked.seen, 100 * stacked.unseen
-        found["H, calibrated"] = 100 * stacked.harmonic
-    kept = np.isin(labels, [place for place, name in enumerate(answer.classes) if name in free]) | is_seen[labels]
-    if not is_seen[labels[kept]].all():
-        alone = seen_unseen_accuracy(scores[kept], labels[kept], is_seen)
-        found["unseen, overlap-free"] = 100 * alone.unseen
-        found["H, overlap-free"] = 100 * alone.harmonic
-    return found
-
-
-def _measure_localization(answer: LocalizationAnswers, benchmark: Benchmark, free: frozenset[str]) -> dict[str, float]:
-    truth, detections = Annotations.of(answer.truth), Detections.of(answer.found)
-    variant = _VARIANTS.get(benchmark.compat, "official")
-    found = mean_average_precision(truth, detections, benchmark.tious, variant=variant, classes=answer.classes)
-    figures = {f"mAP@{tiou:g}": 100 * float(value) for tiou, value in zip(benchmark.tious, found.mAP, strict=True)}
-    figures["average mAP"] = 100 * float(found.average)
-    kept = [place for place, name in enumerate(found.classes) if name in free]
-    if kept:
-        figures["average mAP, overlap-free"] = 100 * float(found.ap[:, kept].mean())
-    return figures
 
 
 def save_answers(answers: Sequence[Answers], path: Path) -> None:

@@ -8,15 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gerund.assets import MODELS, hub_folder
+from gerund.assets import hub_folder
 from gerund.bench.datasets import read_listing
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.benchmarks import find_benchmark
+from gerund.bench.runs.footage import VideoFolder
 from gerund.bench.runs.material import Material, TrackSource, space
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.toyworld import TOYWORLDS
 from gerund.chores.verdicts import KnownBad
-from gerund.encoders.base import Encoder
+from gerund.encoders.base import Encoder, is_random
+from gerund.encoders.catalog import encoders
 from gerund.encoders.table import VectorTable
 from gerund.errors import AssetError, UsageError
 from gerund.features import open_features
@@ -93,17 +95,20 @@ def assemble(
     card = find_method(request.method, file_sha256)
     parts: dict[str, Any] = {}
     if request.benchmark in TOYWORLDS:
+        if request.videos or getattr(card.load(), "takes", "") == "clip":
+            raise UsageError(f"{request.benchmark} has tracks and no videos, so nothing in it takes clips (--videos)")
         world, benchmark = TOYWORLDS[request.benchmark](request.seed or 0)
         material = Material(world.listing, world.listing, world, world)
         parts["texts"] = world
     else:
         benchmark = find_benchmark(request.benchmark)
-        material = _read_material(request, benchmark, own_texts=takes(card, "descriptions"))
+        material = _read_material(request, benchmark, card)
     if request.objects:
         lists, parts["concepts"] = _read_objects(request)
         material = replace(material, objects=lists)
     if request.skip:
         material = replace(material, skip=KnownBad.read(request.skip).ids)
+    _require_real_weights(material)
     if (card.task == "localization") != (benchmark.task == "localization"):
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
     return assemble_on(request, card, benchmark, material, load_encoder, parts=parts, from_report=from_report)
@@ -136,12 +141,14 @@ def assemble_on(
     needs_model = takes(card, "encoder") or (takes(card, "texts") and not {"texts"} & {*parts, *request.vectors})
     if request.model or needs_model:
         name = request.model or str(material.test_features.describe()["encoder"])
+        if not request.model:
+            _require_texts(name)
         if from_report or not request.model:
-            _require_here(name)
+            require_here(name)
         parts["encoder"] = load_encoder(name)
         parts.setdefault("texts", parts["encoder"])
     for name in request.settings.get("bert", ()) if from_report else ():
-        _require_here(str(name))
+        require_here(str(name))
     if request.texts and takes(card, "descriptions"):
         parts["descriptions"] = _descriptions(card, request.texts)
     for name, place in request.vectors.items():
@@ -174,13 +181,41 @@ def require_one_encoder(material: Material) -> None:
             )
 
 
-def _require_here(name: str) -> None:
+def _require_real_weights(material: Material) -> None:
+    """Refuses features that nobody's training stands behind: what they score is chance, whatever the figure.
+
+    Raises:
+        UsageError: their encoder's weights are random.
+    """
+    for features in (material.train_features, material.test_features):
+        of = features.describe()
+        if is_random(str(of.get("fingerprint", ""))):
+            raise UsageError(
+                f"these features are of {of.get('encoder')} with random weights, so no figure about them means "
+                "anything; give 'gerund extract' its real weights, and evaluate those features"
+            )
+
+
+def _require_texts(name: str) -> None:
+    """Refuses to take class texts from the encoder of the features where that is one of videos alone.
+
+    Raises:
+        UsageError: it is.
+    """
+    if any(card.name == name and card.kind == "video" for card in encoders()):
+        raise UsageError(
+            f"the features are those of {name}, which encodes videos alone: name the encoder whose texts stand for the "
+            "classes (--model minilm), or give vectors of the classes (--vectors texts=FILE)"
+        )
+
+
+def require_here(name: str) -> None:
     """Refuses a model of the hub that features or a report name, unless it is on this machine already.
 
     Raises:
         UsageError: it would have to be fetched.
     """
-    if "/" not in name or Path(name).exists() or name in {card.name for card in MODELS}:
+    if "/" not in name or Path(name).exists() or name in {card.name for card in encoders()}:
         return
     try:
         hub_folder(name, fetch=False)
@@ -189,6 +224,21 @@ def _require_here(name: str) -> None:
             f"the texts are to be those of {name}, which is not on this machine. Only a file says so, so it is not "
             f"fetched: name it yourself, by 'gerund evaluate --model {name}' or 'gerund models get {name}'"
         ) from error
+
+
+def open_requested(request: Request, folder: Path | None = None, *, raw: bool | None = None) -> TrackSource:
+    """The features of the test videos that a request names; or those in another folder, of the same encoder.
+
+    Args:
+        request: names them.
+        folder: another one.
+        raw: as `open_features` takes it.
+
+    Raises:
+        UsageError: there are none, or several could be meant.
+    """
+    place = folder or Path(request.features)
+    return open_features(place, encoder=request.encoder or None, sampling=request.sampling or None, raw=raw)
 
 
 def _descriptions(card: MethodCard, texts: str) -> Any:
@@ -212,16 +262,34 @@ def _read_objects(request: Request) -> tuple[ObjectLists, Concepts]:
     return lists, concepts
 
 
-def _read_material(request: Request, benchmark: Benchmark, *, own_texts: bool) -> Material:
-    if not request.features:
+def _read_material(request: Request, benchmark: Benchmark, card: MethodCard) -> Material:
+    made = card.load()
+    videos = _find_videos(request, card, made)
+    if not request.features and videos is None:
         raise UsageError(f"{benchmark.name} needs --features DIR, as 'gerund extract' or 'import-features' writes it")
     if not request.data:
         raise UsageError(f"{benchmark.name} needs --data DIR, where the official lists of {benchmark.test_on} lie")
     test = read_listing(benchmark.test_on, Path(request.data))
     same = benchmark.train_on in (benchmark.test_on, "")
     train = test if same else read_listing(benchmark.train_on, Path(request.data))
-    open_ = partial(open_features, encoder=request.encoder or None, sampling=request.sampling or None)
-    test_features: TrackSource = open_(Path(request.features))
-    train_features: TrackSource = open_(Path(request.train_features)) if request.train_features else test_features
+    open_ = partial(open_requested, request, raw=bool(getattr(made, "needs_raw", False)))
+    test_features = open_() if request.features or videos is None else videos
+    train_features = open_(Path(request.train_features)) if request.train_features else test_features
+    own_texts = takes(card, "descriptions")
     class_texts = partial(choose_texts, which=request.texts) if request.texts and not own_texts else None
-    return Material(train, test, train_features, test_features, class_texts=class_texts)
+    return Material(train, test, train_features, test_features, class_texts=class_texts, videos=videos)
+
+
+def _find_videos(request: Request, card: MethodCard, made: Any) -> VideoFolder | None:
+    """The files, for a method that takes clips.
+
+    Raises:
+        UsageError: it does and there are none, or it does not and there are some.
+    """
+    if getattr(made, "takes", "") == "clip":
+        if not request.videos:
+            raise UsageError(f"{card.name} takes clips; give the data set's files (--videos DIR)")
+        return VideoFolder(Path(request.videos))
+    if request.videos:
+        raise UsageError(f"{card.name} takes features, not clips; leave --videos out")
+    return None

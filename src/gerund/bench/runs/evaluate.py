@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gerund.assets import MODELS
 from gerund.bench.datasets import find_dataset, read_listing
 from gerund.bench.protocols.audit import KNOWN_TOGETHER, always_together
 from gerund.bench.protocols.benchmark import Split
@@ -21,6 +20,7 @@ from gerund.bench.runs.request import Request
 from gerund.bench.runs.run import run
 from gerund.bench.runs.schema import requested
 from gerund.bench.runs.trained import keep, take_up
+from gerund.encoders.catalog import encoders
 from gerund.errors import GerundError, UsageError
 from gerund.methods.failures import errors_while
 from gerund.methods.own import names_file
@@ -169,7 +169,7 @@ def _finished(runs: Iterable[SplitRun]) -> tuple[list[SplitRun], BaseException |
 def _trained_on(request: Request, features: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Data sets whose labels the features or the texts were learned with, as far as it is known or was said."""
     models = {request.model, *(str(of["encoder"]) for of in features.values())}
-    known = [name for card in MODELS if card.name in models for name in card.trained_on]
+    known = [name for card in encoders() if card.name in models for name in card.trained_on]
     return list(dict.fromkeys([*request.trained_on, *known]))
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from gerund.bench.datasets.listing import ListedVideo
 from gerund.bench.protocols.benchmark import Benchmark
-from gerund.bench.runs.answers import measure
 from gerund.bench.runs.material import Material, TrackSource, examples, inputs, space
+from gerund.bench.runs.measuring import measure
 from gerund.bench.runs.questions import ask_scores, ask_when
 from gerund.errors import UsageError
 from gerund.examples import Examples

@@ -15,6 +15,7 @@ from gerund.bench.runs.answers import Answers
 from gerund.bench.runs.choosing import choose_by_held_out, choose_by_validation, shows
 from gerund.bench.runs.judging import Chosen, Judge, Wanted, is_training_free, take
 from gerund.bench.runs.material import Material, Present, examples, space
+from gerund.bench.runs.schema import Costs
 from gerund.errors import GerundError, UsageError, in_words
 from gerund.examples import Examples
 from gerund.methods.failures import errors_of, errors_while
@@ -45,6 +46,7 @@ class SplitRun:
         batch_independent: whether the first answers are the same when their videos are asked one by one.
         wall_s: seconds by the clock.
         cpu_s: seconds of CPU.
+        costs: of the method: what it learned, and how long that and its answers took.
     """
 
     name: str
@@ -60,6 +62,7 @@ class SplitRun:
     batch_independent: bool | None = None
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    costs: Costs = field(default_factory=Costs)
 
 
 class Learning:

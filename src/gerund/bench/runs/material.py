@@ -10,6 +10,7 @@ import numpy as np
 
 from gerund.bench.datasets.listing import ListedVideo, Listing
 from gerund.bench.protocols.benchmark import Benchmark
+from gerund.bench.runs.footage import VideoFolder
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs, LazyTracks
 from gerund.features.object_lists import ObjectLists, stack_objects
@@ -44,6 +45,7 @@ class Material:
         train_features: tracks of its videos.
         test_features: tracks of its videos.
         objects: for methods with an object stream, the most likely objects of each video.
+        videos: for methods that take clips, the files themselves.
         class_texts: turns names into classes with the texts to use; by default their own names.
         skip: ids of videos that are known to be bad; they are left out and counted.
     """
@@ -54,11 +56,12 @@ class Material:
     test_features: TrackSource
     objects: ObjectLists | None = None
     class_texts: Callable[[ClassSpace], ClassSpace] | None = None
+    videos: VideoFolder | None = None
     skip: frozenset[str] = frozenset()
 
 
 class Present:
-    """Tells which listed videos have features, and objects where the material has any, and are not known to be bad."""
+    """Tells which listed videos have features, objects and files where the material has any, and are not known bad."""
 
     def __init__(self, material: Material, allow_missing: bool) -> None:
         self._train, self._test = set(material.train_features.ids()), set(material.test_features.ids())
@@ -68,6 +71,11 @@ class Present:
             self._train &= material.objects.places.keys()
             self._test &= material.objects.places.keys()
             self._what = "features, or no objects"
+        if material.videos is not None:
+            files = set(material.videos.ids())
+            self._train &= files
+            self._test &= files
+            self._what += ", or no file"
 
     def only(self, videos: tuple[ListedVideo, ...], side: str, missing: dict[str, int]) -> tuple[ListedVideo, ...]:
         """The videos that have all that is needed and are not known to be bad; the others are counted in `missing`.
@@ -120,7 +128,8 @@ def inputs(ids: Sequence[str], features: TrackSource, material: Material) -> Inp
     """
     tracks = features.tracks(ids)
     objects = None if material.objects is None else stack_objects(material.objects.places, ids)
-    return Inputs(LazyTracks(len(ids), lambda place: tracks[place]), objects)
+    footage = None if material.videos is None else material.videos.footage(tuple(ids))
+    return Inputs(LazyTracks(len(ids), lambda place: tracks[place]), objects, footage)
 
 
 def space(names: tuple[str, ...], material: Material) -> ClassSpace:

@@ -18,6 +18,7 @@ from gerund.bench.runs.schema import ReportData, SplitResult
 from gerund.errors import GerundError, UsageError
 
 _TOLERANCE = 1e-9
+_MOST_SAID = 3
 _SAME_METHOD = ("benchmark", "method", "features", "texts", "trained_on", "same_actions")
 _SAME_SPLIT = (
     "metrics", "overlap_free", "num_train", "num_test", "missing", "settings", "chosen", "batch_independent",
@@ -56,12 +57,14 @@ def recompute(report: Report, folder: Path, benchmark: Benchmark) -> Recomputed:
             f"this one's {benchmark.sha256[:12]}"
         )
     _require_splits(data, benchmark)
-    answers = load_answers(_answers_of(data, folder))
+    answers = load_answers(saved_answers(data, folder))
     again = []
     for split in data.splits:
         mine = [answer for answer in answers if answer.split == split.name]
         done = SplitRun(split.name, mine, trained_on=tuple(split.trained_on_classes))
         entry = split_result(benchmark, done, data.trained_on, data.same_actions)
+        if split.classes:
+            _require_same(f"split {split.name}, classes", _by_class(split), _by_class(entry), False)
         for what in ("overlap_free", "num_test", "metrics"):
             _require_same(f"split {split.name}, {what}", getattr(split, what), getattr(entry, what), what == "metrics")
         again.append(entry)
@@ -88,6 +91,9 @@ def differences(before: Report, after: Report) -> list[str]:
             was, now = (_plain(getattr(of.get(name), key, None)) for of in (old, new))
             both = name in old and name in new
             found += [f"split {name}: {line}" for line in _unlike(key, was, now, both and key == "metrics")]
+        if name in old and name in new and old[name].classes:
+            lines = _unlike("class", _by_class(old[name]), _by_class(new[name]))
+            found += [f"split {name}: {line}" for line in lines[:_MOST_SAID]]
     return found + _unlike("summary", _plain(before.data.summary), _plain(after.data.summary), True)
 
 
@@ -101,6 +107,18 @@ def _new(before: Collection[SplitResult], after: Collection[SplitResult]) -> tup
     return tuple(dict.fromkeys(name for of in after for name in of.metrics if name not in old.get(of.name, {name})))
 
 
+def _by_class(split: SplitResult) -> dict[str, Any]:
+    """What was answered to the videos of every class, by exam, number and name."""
+    return {
+        f"{one.exam} {number}".strip(): {
+            "seen classes": one.num_seen,
+            "accuracy of": dict(one.accuracy),
+            "answers to": dict(zip(one.accuracy, one.confusion, strict=True)),
+        }
+        for number, one in enumerate(split.classes)
+    }
+
+
 def _require_splits(data: ReportData, benchmark: Benchmark) -> None:
     names = [split.name for split in data.splits]
     there = [split.name for split in benchmark.splits]
@@ -111,8 +129,13 @@ def _require_splits(data: ReportData, benchmark: Benchmark) -> None:
         )
 
 
-def _answers_of(data: ReportData, folder: Path) -> Path:
-    """The file of answers, beside the report and nowhere else."""
+def saved_answers(data: ReportData, folder: Path) -> Path:
+    """The file of a report's answers, beside it and nowhere else.
+
+    Raises:
+        UsageError: none was saved, or it is not there.
+        GerundError: it is not the file that the report was made from.
+    """
     saved = data.predictions
     if not saved.file:
         raise UsageError("this report was made without saving answers; evaluate with --out")

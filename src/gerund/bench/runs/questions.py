@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,7 @@ def ask_when(
     *,
     split: str = "",
     paper: str = "",
+    ask: Callable[[Localizer, Track, ClassSpace], Segments] | None = None,
 ) -> LocalizationAnswers:
     """Segments in some videos, and what is true of these.
 
@@ -78,6 +79,7 @@ def ask_when(
         classes: the candidates in words.
         split: name of the split.
         paper: name of the exam.
+        ask: asks about one video; `ask_segments` by default.
 
     Raises:
         UsageError: an answer is none.
@@ -86,7 +88,7 @@ def ask_when(
     labels = dict(zip(classes.names, names, strict=True))
     found: list[tuple[str, float, float, str, float]] = []
     for place, track in zip(order, asked, strict=True):
-        for item in ask_segments(method, track, classes):
+        for item in (ask or ask_segments)(method, track, classes):
             found.append((videos[int(place)].video, item.start_s, item.end_s, labels[item.action], item.score))
     truth = [(video.video, *action) for video in videos for action in benchmark.truth(video, names)]
     return LocalizationAnswers(split, paper, names, tuple(truth), tuple(found))

@@ -2,56 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
+from collections.abc import Mapping
 from typing import Any
 
 from gerund.bench.protocols.published import MARKS
+from gerund.bench.runs.blocks import Block, markdown_of, page_of, text_of
+from gerund.bench.runs.classes import Confusion, confusions
+from gerund.bench.runs.costs import Total
+from gerund.bench.runs.pictures import matrix
 from gerund.bench.runs.schema import Figure, ReportData
-from gerund.printing import printable
+
+_ENDS = 5
+_MISTAKES = 10
+_MATRIX_LINES = (
+    "rows: what was shown; columns: what it was taken for; the darker, the larger the share of the row; blue is right",
+)
 
 
 def as_text(report: ReportData) -> str:
     """For a terminal."""
-    return "\n\n".join(_text_block(block) for block in _blocks(report)) + "\n"
+    return text_of(_blocks(report))
 
 
 def as_markdown(report: ReportData) -> str:
     """For a README or a paper's supplement."""
-    return "\n\n".join(_markdown_block(block) for block in _blocks(report)) + "\n"
+    return markdown_of(_blocks(report))
 
 
 def as_html(report: ReportData) -> str:
     """One page that needs nothing but itself."""
-    title = escape(printable(_title(report)))
-    body = "\n".join(_html_block(block) for block in _blocks(report))
-    return f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n{_STYLE}\n{body}\n</html>\n'
-
-
-@dataclass(frozen=True)
-class _Block:
-    """A part of a rendered report: lines of text, or a table."""
-
-    title: str
-    lines: tuple[str, ...] = ()
-    header: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
+    return page_of(_title(report), _blocks(report))
 
 
 def _title(report: ReportData) -> str:
     return f"{report.method.name} on {report.benchmark.name}"
 
 
-def _blocks(report: ReportData) -> list[_Block]:
+def _blocks(report: ReportData) -> list[Block]:
     blocks = [
-        _Block(_title(report), _heading_lines(report)),
+        Block(_title(report), _heading_lines(report)),
         _results_block(report),
         _splits_block(report),
         *_published_blocks(report),
-        _Block("What it rests on", _card_lines(report)),
+        *(block for one in confusions(report.splits) for block in _class_blocks(one)),
+        Block("What it rests on", _card_lines(report)),
     ]
-    return [_printable(block) for block in blocks]
+    return blocks
 
 
 def _heading_lines(report: ReportData) -> tuple[str, ...]:
@@ -78,17 +74,17 @@ def _heading_lines(report: ReportData) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _results_block(report: ReportData) -> _Block:
+def _results_block(report: ReportData) -> Block:
     header = ("metric (%)", "mean", "std (population)", "std (sample)", "splits")
     rows = []
     for name, of in report.summary.items():
         sample = "-" if of.sample_std is None else f"{of.sample_std:.2f}"
         population = "-" if of.num_splits == 1 else f"{of.population_std:.2f}"
         rows.append((name, f"{of.mean:.2f}", population, sample, str(of.num_splits)))
-    return _Block("Results", header=header, rows=tuple(rows))
+    return Block("Results", header=header, rows=tuple(rows))
 
 
-def _splits_block(report: ReportData) -> _Block:
+def _splits_block(report: ReportData) -> Block:
     names = list(report.summary)
     header = ("split", *names, "train", "test", "overlap-free classes", "wall s", "cpu s")
     rows = []
@@ -98,10 +94,10 @@ def _splits_block(report: ReportData) -> _Block:
         shared = f"{free.num_classes} of {free.of}" if free.of else "not checked"
         counts = [str(split.num_train), str(split.num_test), shared]
         rows.append((split.name, *figures, *counts, f"{split.wall_s:.1f}", f"{split.cpu_s:.1f}"))
-    return _Block("Splits", header=header, rows=tuple(rows))
+    return Block("Splits", header=header, rows=tuple(rows))
 
 
-def _published_blocks(report: ReportData) -> list[_Block]:
+def _published_blocks(report: ReportData) -> list[Block]:
     if not report.published:
         return []
     names = list(dict.fromkeys(name for row in report.published for name in row.metrics))
@@ -114,7 +110,7 @@ def _published_blocks(report: ReportData) -> list[_Block]:
         rows.append((row.method, *figures, row.source, known, row.note))
     ours = [_with_spread(_mean_and_spread(report.summary.get(name))) for name in names]
     rows.insert(0, (f"this run: {report.method.name}", *ours, "", "", ""))
-    return [_Block("Beside published figures", header=header, rows=tuple(rows))]
+    return [Block("Beside published figures", header=header, rows=tuple(rows))]
 
 
 def _mean_and_spread(figure: Figure | None) -> tuple[float, float | None] | None:
@@ -128,6 +124,35 @@ def _with_spread(figure: tuple[float, float | None] | None) -> str:
         return "-"
     mean, spread = figure
     return f"{mean:.1f}" if spread is None else f"{mean:.1f} ± {spread:.1f}"
+
+
+def _class_blocks(found: Confusion) -> list[Block]:
+    """The worst and best classes and the most frequent mistakes; on a page also all classes, and a picture."""
+    where = f" ({found.exam})" if found.exam else ""
+    header = ("class", "videos", "right (%)", "most often taken for (videos)")
+    rows = tuple(
+        (name, str(found.totals[name]), f"{share:.1f}", found.taken_for(name) or "-") for name, share in found.ranked
+    )
+    few = rows if len(rows) <= 2 * _ENDS else (*rows[:_ENDS], ("...", "", "", ""), *rows[-_ENDS:])
+    mistakes = tuple((one.true, one.given, str(one.count), str(one.of)) for one in found.mistakes(_MISTAKES))
+    shown = ("shown", "taken for", "videos", "of")
+    lines = [f"{len(rows)} classes with videos, worst first, over {found.num_splits} splits", *_crossings(found)]
+    return [
+        Block(f"Classes{where}", tuple(lines), header, few),
+        Block(f"Confusions{where}", () if mistakes else ("none",), shown if mistakes else (), mistakes),
+        Block(f"Confusion matrix{where}", _MATRIX_LINES, picture=matrix(found), page_only=True),
+        Block(f"All classes{where}", (), header, rows, folded=True, page_only=True),
+    ]
+
+
+def _crossings(found: Confusion) -> list[str]:
+    seen, to_unseen, unseen, to_seen = found.crossings
+    if not (seen and unseen):
+        return []
+    return [
+        f"of {unseen} videos of unseen classes {100 * to_seen / unseen:.1f} % were taken for a seen one; "
+        f"of {seen} videos of seen classes {100 * to_unseen / seen:.1f} % for an unseen one"
+    ]
 
 
 def _card_lines(report: ReportData) -> tuple[str, ...]:
@@ -144,6 +169,7 @@ def _card_lines(report: ReportData) -> tuple[str, ...]:
         **({"videos left out as bad": skip} if (skip := report.request.get("skip")) else {}),
         "class texts": texts,
         "overlap checked against": _checked_against(report),
+        "costs": Total.of(report.splits).words(),
         "seed": report.seed,
         "versions": report.environment.versions,
         "machine": f"{report.environment.machine}, Python {report.environment.python}",
@@ -168,54 +194,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
     return str(value)
-
-
-def _printable(block: _Block) -> _Block:
-    """The same without what would act on whatever shows it: a report's words are data."""
-
-    def clean(texts: Sequence[str]) -> tuple[str, ...]:
-        return tuple(map(printable, texts))
-
-    return _Block(printable(block.title), clean(block.lines), clean(block.header), tuple(map(clean, block.rows)))
-
-
-def _text_block(block: _Block) -> str:
-    parts = [block.title, "=" * len(block.title), *block.lines]
-    if block.header:
-        widths = [max(len(row[place]) for row in (block.header, *block.rows)) for place in range(len(block.header))]
-        for row in (block.header, *block.rows):
-            cells = [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-            parts.append("  ".join(cells).rstrip())
-    return "\n".join(parts)
-
-
-def _markdown_block(block: _Block) -> str:
-    parts = [f"## {escape(block.title, quote=False)}"]
-    if block.lines:
-        parts.append("\n".join(f"- {escape(line, quote=False)}" for line in block.lines))
-    if block.header:
-        lines = [block.header, tuple("---" for _ in block.header), *block.rows]
-        cells = [[escape(cell, quote=False).replace("|", "\\|") for cell in row] for row in lines]
-        parts.append("\n".join("| " + " | ".join(row) + " |" for row in cells))
-    return "\n\n".join(parts)
-
-
-def _html_block(block: _Block) -> str:
-    parts = [f"<h2>{escape(block.title)}</h2>"]
-    if block.lines:
-        parts.append("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in block.lines) + "</ul>")
-    if block.header:
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in block.header)
-        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in block.rows)
-        parts.append(f"<div><table><tr>{head}</tr>{rows}</table></div>")
-    return "\n".join(parts)
-
-
-_STYLE = """<style>
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-div { overflow-x: auto }
-table { border-collapse: collapse }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
-th:first-child, td:first-child { text-align: left }
-h2 { margin: 1.6rem 0 .4rem; font-size: 1.15rem }
-</style>"""

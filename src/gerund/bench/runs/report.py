@@ -19,8 +19,10 @@ from gerund.bench.datasets import find_dataset
 from gerund.bench.protocols.audit import overlap_free
 from gerund.bench.protocols.benchmark import Benchmark
 from gerund.bench.protocols.published import published
-from gerund.bench.runs.answers import measure, save_answers
+from gerund.bench.runs.answers import save_answers
+from gerund.bench.runs.classes import classes_of
 from gerund.bench.runs.learning import SplitRun
+from gerund.bench.runs.measuring import measure
 from gerund.bench.runs.rendering import as_html, as_markdown, as_text
 from gerund.bench.runs.schema import (
     FORMAT,
@@ -202,6 +204,8 @@ def split_result(
         cpu_s=round(done.cpu_s, 3),
         chosen=plain(done.chosen),
         choice=done.choice,
+        costs=done.costs,
+        classes=classes_of(done.answers),
     )
 
 

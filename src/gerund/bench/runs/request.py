@@ -20,6 +20,7 @@ class Request:
         benchmark: a name from `BENCHMARKS`, ``"toyworld"`` or ``"toyworld-gzsl"``.
         features: folder with features of the test videos, and of the training videos unless these have their own.
         train_features: folder with features of the training videos.
+        videos: folder with the files of the data sets, for methods that take clips.
         encoder: which of a folder's encoders is meant, where it has several.
         sampling: which of a folder's samplings is meant, where it has several.
         data: folder with the official lists of the data sets.
@@ -70,6 +71,7 @@ class Request:
     skip: str = ""
     predictions: str = ""
     truth: str = ""
+    videos: str = ""
     seed: int | None = None
     device: str = "auto"
 

@@ -7,22 +7,24 @@ every figure is computed from that.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from gerund.bench.protocols.benchmark import Benchmark, Split
 from gerund.bench.protocols.tasks import Exam, SplitVideos
 from gerund.bench.runs.answers import Answers, RecognitionAnswers
+from gerund.bench.runs.costs import Clock, num_parameters
 from gerund.bench.runs.learning import Learning, Make, Say, SplitRun, select
 from gerund.bench.runs.material import Material, Present, inputs, space
-from gerund.bench.runs.questions import ask_scores, ask_when, logit_scale_of
+from gerund.bench.runs.questions import ask_scores, ask_segments, ask_when, logit_scale_of
+from gerund.bench.runs.schema import Costs
 from gerund.errors import UsageError
-from gerund.examples import Inputs
 from gerund.methods.catalog import describe_method
 from gerund.methods.failures import errors_while
+from gerund.types import Segments
 
 _BATCH = 256
 _PROBES = 3
@@ -82,17 +84,21 @@ def run(
     present = Present(material, allow_missing)
     ready = [_prepare(benchmark, task, present) for task in select(benchmark, material, splits)]
     for task, exams, done in ready:
-        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        whole = Clock()
         with errors_while(f"split {done.name}"):
             if fitted:
                 method, done.trained_on = fitted(task.split)
+                learned: dict[str, float] = {}
             else:
+                training = Clock()
                 method = learning.method(task, done)
+                learned = {"train_wall_s": training.wall_s(), "train_cpu_s": training.cpu_s()}
+            done.costs = Costs(num_parameters(method), **learned, ask_cpu_s=0.0)
             done.used = describe_method(method)
             for exam in exams:
                 say(f"split {done.name}: {len(exam.videos)} videos among {len(exam.candidates)} classes")
                 done.answers.append(_ask(benchmark, task, exam, method, material, seed, done))
-        done.wall_s, done.cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+        done.wall_s, done.cpu_s = whole.wall_s(), whole.cpu_s()
         yield done
 
 
@@ -117,6 +123,13 @@ def _ask(
     order = np.random.default_rng([seed, 1]).permutation(len(exam.videos))
     asked = inputs([exam.videos[place].video for place in order], material.test_features, material)
     if benchmark.task == "localization":
+
+        def ask(*question: Any) -> Segments:
+            clock = Clock()
+            found = ask_segments(*question)
+            _add(done, clock)
+            return found
+
         return ask_when(
             benchmark,
             method,
@@ -127,12 +140,15 @@ def _ask(
             classes,
             split=task.split.name,
             paper=exam.name,
+            ask=ask,
         )
     scores = np.zeros((len(exam.videos), len(exam.candidates)), np.float32)
     for start in range(0, len(order), _BATCH):
         some = asked[start : start + _BATCH]
-        batch = Inputs(list(some), some.objects)  # a plain list: no other video can be reached from it
+        batch = some.alone()  # no other video can be reached from it
+        clock = Clock()
         answers = ask_scores(method, batch, classes)
+        _add(done, clock)
         scores[order[start : start + _BATCH]] = answers
         if start == 0:
             alone = [ask_scores(method, batch.take([place]), classes)[0] for place in range(min(_PROBES, len(batch)))]
@@ -151,3 +167,7 @@ def _ask(
         logit_scale=1 / temperature if temperature else logit_scale_of(method),
         bias=done.chosen.get("bias"),
     )
+
+
+def _add(done: SplitRun, clock: Clock) -> None:
+    done.costs = msgspec.structs.replace(done.costs, ask_cpu_s=(done.costs.ask_cpu_s or 0.0) + clock.cpu_s())

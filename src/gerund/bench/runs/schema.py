@@ -25,6 +25,9 @@ _SHOWN_CHARACTERS = 60
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Row = Annotated[str, msgspec.Meta(pattern=r"^(\d{1,7}:\d{1,9}( \d{1,7}:\d{1,9})*)?$")]
+"""What the videos of one class were taken for: ``place:number`` of every class that was answered, by spaces."""
 
 
 class Protocol(msgspec.Struct, frozen=True):
@@ -70,8 +73,53 @@ class OverlapFree(msgspec.Struct, frozen=True):
     of: Count = 0
 
 
+class Costs(msgspec.Struct, frozen=True):
+    """What a method needs; None where it is not known, as in reports of before.
+
+    Attributes:
+        num_parameters: numbers that the method has learned, without those of the encoder that it is built on.
+        train_wall_s: seconds of choosing settings and fitting; next to nothing where another split's fit is shared.
+        train_cpu_s: the same in seconds of CPU.
+        ask_cpu_s: seconds of CPU for all test videos, from their features to scores or segments.
+    """
+
+    num_parameters: Count | None = None
+    train_wall_s: Seconds | None = None
+    train_cpu_s: Seconds | None = None
+    ask_cpu_s: Seconds | None = None
+
+
+class ExamClasses(msgspec.Struct, frozen=True):
+    """How the videos of one exam were answered, class by class.
+
+    Attributes:
+        exam: its name; ``""`` where a split has one.
+        num_seen: how many of the candidates, which come first, have training videos.
+        accuracy: of each candidate the share of its videos that were given it, in percent; None for one without videos.
+        confusion: for each candidate, in the same order, what its videos were taken for.
+    """
+
+    exam: str
+    num_seen: Count
+    accuracy: dict[str, Percent | None]
+    confusion: list[Row]
+
+    def __post_init__(self) -> None:
+        """Refuses counts of other classes than those that are named."""
+        if len(self.confusion) != len(self.accuracy) or self.num_seen > len(self.accuracy):
+            raise ValueError(f"{len(self.accuracy)} classes, {len(self.confusion)} rows of answers to their videos")
+        if any(given >= len(self.accuracy) for row in self.rows() for given in row):
+            raise ValueError("an answer is none of the classes")
+
+    def rows(self) -> list[dict[int, int]]:
+        """For each candidate the places of the answers, with how often they were given."""
+        return [{int(a): int(b) for a, b in (item.split(":") for item in row.split())} for row in self.confusion]
+
+
 class SplitResult(msgspec.Struct, frozen=True):
     """One split: its figures in percent, and what they rest on.
+
+    `classes` is empty for localization, and in reports of before.
 
     Attributes:
         chosen: the checkpoint, temperature and bias, as far as they were chosen.
@@ -92,6 +140,8 @@ class SplitResult(msgspec.Struct, frozen=True):
     cpu_s: Seconds
     chosen: dict[str, float] = msgspec.field(default_factory=dict)
     choice: str = ""
+    costs: Costs = msgspec.field(default_factory=Costs)
+    classes: list[ExamClasses] = msgspec.field(default_factory=list)
 
 
 class Figure(msgspec.Struct, frozen=True):

@@ -1,23 +1,25 @@
 """What the networks over pictures share: their published arrays checked and folded, and a class that runs them.
 
-A backbone turns frames into vectors of its own space; only an `Encoder` also knows texts.
+A backbone turns frames into vectors of its own space; `gerund.encoders.features` makes an encoder of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from gerund.encoders.engines import Precision, compile_graph
+from gerund.encoders.base import RANDOM
+from gerund.encoders.engines import Device, EngineName, Precision, compile_graph
 from gerund.encoders.graph import Array, Graph, Tensor
 from gerund.encoders.weights.checkpoint import Checkpoint, read_checkpoint, weight_file
 from gerund.encoders.weights.legacy import MAGIC, read_legacy
 from gerund.errors import AssetError, UsageError
+from gerund.reading import DamageError, open_arrays
 from gerund.types import FloatArray, FrameArray, IntArray
 from gerund.video.transforms import Preparation
 
@@ -43,15 +45,45 @@ class Layer:
 
 
 def read_arrays(path: Path) -> Checkpoint:
-    """Reads the weights in a file or a folder, whatever version of PyTorch wrote them.
+    """Reads the weights in a file or a folder, whatever version of PyTorch wrote them, or NumPy's ``.npz``.
 
     Raises:
         AssetError: there are none, or the file is damaged or of another kind.
     """
     file = weight_file(path)
+    if file.suffix == ".npz":
+        try:
+            with open_arrays(file) as arrays:
+                return Checkpoint(dict(arrays), (file,))
+        except (OSError, DamageError) as error:
+            raise AssetError(f"{file}: cannot be read; {error}") from error
     with file.open("rb") as opened:
         legacy = opened.read(len(MAGIC)) == MAGIC
     return Checkpoint(read_legacy(file), (file,)) if legacy else read_checkpoint(file)
+
+
+def checkpoint_of(weights: Path | Checkpoint) -> Checkpoint:
+    """Weights that were read or drawn before as they are, those in a file or a folder read.
+
+    Raises:
+        AssetError: see `read_arrays`.
+    """
+    return weights if isinstance(weights, Checkpoint) else read_arrays(weights)
+
+
+def shapes_of(layers: Iterable[Layer]) -> dict[str, tuple[int, ...]]:
+    """The shapes of an architecture's published arrays by their names.
+
+    Example:
+        >>> list(shapes_of([Layer("fc", (2, 3))])), len(shapes_of([Layer("conv", (2, 3, 1, 1), "norm")]))
+        (['fc.weight', 'fc.bias'], 5)
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in layers:
+        shapes[f"{layer.name}.weight"] = layer.shape
+        parts = [f"{layer.norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
+        shapes |= dict.fromkeys(parts if layer.norm else [f"{layer.name}.bias"], layer.shape[:1])
+    return shapes
 
 
 def take(arrays: Mapping[str, Array], name: str, shape: Sequence[int], *, source: str | Path, where: str) -> FloatArray:
@@ -137,6 +169,8 @@ class Backbone:
         checkpoint: the weights, for the fingerprint.
         threads: how many threads to compute with; 0 takes every core.
         precision: arithmetic; ``"auto"`` is bfloat16 where the processor has it.
+        engine: what computes, see `compile_graph`.
+        device: where to compute.
 
     Attributes:
         name: what users call it.
@@ -144,6 +178,9 @@ class Backbone:
         short_px: shorter side of a picture before the central square is cut.
         size_px: side of that square.
         bicubic: whether pictures are scaled with bicubic interpolation.
+        clip_frames: how many frames it looks at together.
+        reach_frames: from how many frames of a video they are taken, evenly.
+        graph: the network.
     """
 
     name: str
@@ -151,19 +188,34 @@ class Backbone:
     short_px: int
     size_px: int
     bicubic = False
+    clip_frames = 1
+    reach_frames = 1
 
     def __init__(
-        self, graph: Graph, checkpoint: Checkpoint, *, threads: int = 0, precision: Precision = "auto"
+        self,
+        graph: Graph,
+        checkpoint: Checkpoint,
+        *,
+        threads: int = 0,
+        precision: Precision = "auto",
+        engine: EngineName = "auto",
+        device: Device = "auto",
     ) -> None:
-        self._checkpoint = Checkpoint({}, checkpoint.files)  # the graph has the arrays, only the hash is wanted
+        self._checkpoint = replace(checkpoint, tensors={})  # the graph has the arrays, only the hash is wanted
         self._rank = len(graph.nodes[0].settings["shape"])
-        self._run = compile_graph(graph, threads=threads, precision=precision)
+        self.graph = graph
+        self._run = compile_graph(graph, threads=threads, precision=precision, engine=engine, device=device)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes with the network, its weights and the arithmetic."""
+        """Changes with the network, its weights and the arithmetic; `RANDOM` stands before that of random weights."""
         recipe = (self.name, self._run.precision, self.short_px, self.size_px, self._checkpoint.sha256)
-        return hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]
+        start = "" if self._checkpoint.seed is None else RANDOM
+        return start + hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]
+
+    def remarks(self) -> list[str]:
+        """How well int8 agrees with float32."""
+        return [f"int8 network: {self._run.agreement}"] if self._run.precision == "int8" else []
 
     def sample(self, num_frames: int) -> IntArray:
         """Which frames of a video to look at: ``[N]`` pictures or ``[N, T]`` clips."""
@@ -190,27 +242,3 @@ class Backbone:
                 f"{self.name} takes frames [{clips}, {self.size_px}, {self.size_px}, 3], got {list(frames.shape)}"
             )
         return self._run(frames)
-
-
-def consecutive_clips(num_frames: int, length: int, count: int) -> IntArray:
-    """Clips of consecutive frames that begin at even distances; the last frame repeats where the video ends.
-
-    Source: LoCATe-GAT, section on sampling: ``period = max(num_frames // count, 1)``, clip i begins at ``i * period``.
-
-    Returns:
-        Frame numbers ``[N, length]`` with ``N = min(count, num_frames // period)``.
-
-    Raises:
-        UsageError: a number below 1.
-
-    Example:
-        >>> consecutive_clips(186, 16, 25)[:3, 0].tolist()
-        [0, 7, 14]
-        >>> consecutive_clips(3, 4, 2).tolist()
-        [[0, 1, 2, 2], [1, 2, 2, 2]]
-    """
-    if min(num_frames, length, count) < 1:
-        raise UsageError(f"num_frames, length and count must be above 0, got {num_frames}, {length} and {count}")
-    period = max(num_frames // count, 1)
-    starts = np.arange(min(count, num_frames // period)) * period
-    return np.asarray(np.minimum(starts[:, None] + np.arange(length), num_frames - 1), np.int64)

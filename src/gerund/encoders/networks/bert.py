@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gerund.encoders.base import TextOnly, unit
 from gerund.encoders.engines import Precision, compile_graph
 from gerund.encoders.graph import Array, Graph, Tensor
 from gerund.encoders.networks.backbone import take
@@ -168,7 +169,7 @@ def build(weights: Mapping[str, FloatArray], *, num_heads: int, eps: float = 1e-
     return graph
 
 
-class Bert:
+class Bert(TextOnly):
     """Texts to BERT's last hidden states, or to one vector each.
 
     Args:
@@ -177,9 +178,7 @@ class Bert:
         cut: shorten longer texts, keeping the end mark, instead of refusing them; `tokenise` says how many were.
         threads: how many threads to compute with; 0 takes every core.
         precision: arithmetic.
-
-    Attributes:
-        dim: length of the vectors.
+        name: what users call it.
 
     Raises:
         AssetError: the folder does not hold a BERT.
@@ -194,7 +193,9 @@ class Bert:
         cut: bool = False,
         threads: int = 0,
         precision: Precision = "fp32",
+        name: str = "bert",
     ) -> None:
+        self.name = name
         config = read_config(folder / "config.json")
         self.dim = config.hidden_size
         self._max_tokens = config.max_position_embeddings if max_tokens is None else max_tokens
@@ -260,6 +261,14 @@ class Bert:
         """
         rows = [state[0] if pooling == "first" else state.mean(axis=0) for state in self.hidden(texts)]
         return np.array(rows, np.float32).reshape(len(rows), self.dim)
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Texts to unit vectors ``[N, D]``: the mean over their tokens.
+
+        Raises:
+            UsageError: a text is too long and is not to be cut.
+        """
+        return unit(self(texts))
 
 
 def _read_tokenizer(folder: Path) -> Any:

@@ -13,13 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gerund.encoders.engines import Precision
+from gerund.encoders.engines import Device, EngineName, Precision
 from gerund.encoders.graph import Array, Graph, Tensor
-from gerund.encoders.networks.backbone import normalise, read_arrays, take
+from gerund.encoders.networks.backbone import checkpoint_of, normalise, take
 from gerund.encoders.objects import ObjectNetwork, Output, declare
 from gerund.encoders.weights.checkpoint import Checkpoint
-from gerund.errors import AssetError
-from gerund.reading import DamageError, open_arrays
 from gerund.types import FloatArray
 
 NUM_CLASSES = 21_843
@@ -94,11 +92,12 @@ def convert(
     def get(name: str, *shape: int) -> FloatArray:
         return take(named, name, shape, source=source, where=_WHERE)
 
-    weights = {}
+    weights: dict[str, FloatArray] = {}
     for name, shape in shapes(num_classes).items():
-        array = get(name, *shape)
-        weights[name] = standardise(array) if "conv" in name else array
-    weights["head.fc.weight"] = weights["head.fc.weight"][:, :, 0, 0]
+        found = get(name, *shape)
+        if name == "head.fc.weight":
+            found = found[:, :, 0, 0]
+        weights[name] = standardise(found) if found.ndim == 4 else found
     return weights
 
 
@@ -165,10 +164,12 @@ class Bit(ObjectNetwork):
     """Pictures to scores of the 21,843 classes of ImageNet-21k, or of those that a file's head was trained on since.
 
     Args:
-        file: ``BiT-M-R50x1.npz`` of the authors, or timm's safetensors.
+        file: ``BiT-M-R50x1.npz`` of the authors, or timm's safetensors; or their arrays.
         output: class scores, or the 2048 numbers behind them.
         threads: how many threads to compute with; 0 takes every core.
         precision: arithmetic; ``"auto"`` is bfloat16 where the processor has it.
+        engine: see `Backbone`.
+        device: see `Backbone`.
 
     Raises:
         AssetError: the file is not BiT-M R50x1 with a head.
@@ -178,21 +179,20 @@ class Bit(ObjectNetwork):
     size_px = 224
 
     def __init__(
-        self, file: Path, *, output: Output = "logits", threads: int = 0, precision: Precision = "auto"
+        self,
+        file: Path | Checkpoint,
+        *,
+        output: Output = "logits",
+        threads: int = 0,
+        precision: Precision = "auto",
+        engine: EngineName = "auto",
+        device: Device = "auto",
     ) -> None:
         self.name = f"bit-m-r50x1-{output}"
-        checkpoint = _read(file)
+        checkpoint = checkpoint_of(file)
         bias = next((checkpoint.tensors[name] for name in _HEAD_BIAS if name in checkpoint.tensors), None)
-        weights = convert(checkpoint.tensors, num_classes=NUM_CLASSES if bias is None else len(bias), source=file)
+        num_classes = NUM_CLASSES if bias is None else len(bias)
+        weights = convert(checkpoint.tensors, num_classes=num_classes, source=checkpoint.source)
         self.dim = len(weights["head.fc.bias"]) if output == "logits" else FEATURE_DIM
-        super().__init__(build(weights, output=output), checkpoint, threads=threads, precision=precision)
-
-
-def _read(file: Path) -> Checkpoint:
-    if file.suffix != ".npz":
-        return read_arrays(file)
-    try:
-        with open_arrays(file) as arrays:
-            return Checkpoint(dict(arrays), (file,))
-    except (OSError, DamageError) as error:
-        raise AssetError(f"{file}: cannot be read; {error}; expected {_WHERE}") from error
+        graph = build(weights, output=output)
+        super().__init__(graph, checkpoint, threads=threads, precision=precision, engine=engine, device=device)

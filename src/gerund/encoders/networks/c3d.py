@@ -11,20 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gerund.encoders.engines import Precision
+from gerund.encoders.engines import Device, EngineName, Precision
 from gerund.encoders.graph import Array, Graph
 from gerund.encoders.networks.backbone import (
     KINETICS_MEAN,
     KINETICS_STD,
     Backbone,
     Layer,
-    consecutive_clips,
+    checkpoint_of,
     fold,
     normalise,
-    read_arrays,
     strip,
 )
+from gerund.encoders.weights.checkpoint import Checkpoint
 from gerund.types import FloatArray, IntArray
+from gerund.video.sampling import consecutive_clips
 
 CLIP_FRAMES = 16
 CLIPS = 25
@@ -49,7 +50,7 @@ _WHERE = "C3D trained on Sports-1M, the file c3d.pickle that github.com/DavideA/
 def layers() -> list[Layer]:
     """The architecture by its published names up to ``fc6``, which takes 512 channels at 1 x 4 x 4 places."""
     found = [Layer(name, (out, into, 3, 3, 3)) for name, (into, out) in _CONVOLUTIONS.items()]
-    return [*found, Layer("fc6", (FEATURE_DIM, 512 * 4 * 4))]
+    return [*found, Layer("fc6", (FEATURE_DIM, _CONVOLUTIONS["conv5b"][1] * 4 * 4))]
 
 
 def convert(arrays: Mapping[str, Array], *, source: str | Path = "arrays") -> dict[str, FloatArray]:
@@ -90,9 +91,11 @@ class C3d(Backbone):
     """Clips of 16 consecutive frames to vectors of length 4096.
 
     Args:
-        file: the published weights, ``.pickle``, ``.pth`` or safetensors.
+        file: the published weights, ``.pickle``, ``.pth`` or safetensors; or their arrays.
         threads: how many threads to compute with; 0 takes every core.
         precision: arithmetic; ``"auto"`` is bfloat16 where the processor has it.
+        engine: see `Backbone`.
+        device: see `Backbone`.
 
     Raises:
         AssetError: the file is not C3D.
@@ -102,11 +105,20 @@ class C3d(Backbone):
     dim = FEATURE_DIM
     short_px = 128
     size_px = SIZE_PX
+    clip_frames = reach_frames = CLIP_FRAMES
 
-    def __init__(self, file: Path, *, threads: int = 0, precision: Precision = "auto") -> None:
-        checkpoint = read_arrays(file)
-        weights = convert(checkpoint.tensors, source=file)
-        super().__init__(build(weights), checkpoint, threads=threads, precision=precision)
+    def __init__(
+        self,
+        file: Path | Checkpoint,
+        *,
+        threads: int = 0,
+        precision: Precision = "auto",
+        engine: EngineName = "auto",
+        device: Device = "auto",
+    ) -> None:
+        checkpoint = checkpoint_of(file)
+        graph = build(convert(checkpoint.tensors, source=checkpoint.source))
+        super().__init__(graph, checkpoint, threads=threads, precision=precision, engine=engine, device=device)
 
     def sample(self, num_frames: int) -> IntArray:
         """Up to 25 clips of 16 consecutive frames, ``[N, 16]``; a video is the mean of their vectors."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gerund.assets import DownloadProgress, find_asset, verified
-from gerund.encoders.engines import Precision
+from gerund.encoders.engines import Device, EngineName, Precision
 from gerund.encoders.graph import Array, Graph, Tensor
-from gerund.encoders.networks.backbone import Layer, fold, read_arrays, strip
+from gerund.encoders.networks.backbone import Layer, checkpoint_of, fold, strip
 from gerund.encoders.objects import ObjectNetwork, Output, declare
+from gerund.encoders.weights.checkpoint import Checkpoint
 from gerund.errors import UsageError
 from gerund.types import FloatArray
 
@@ -149,10 +150,12 @@ class EfficientNetLite(ObjectNetwork):
 
     Args:
         number: 0, 1 or 2: larger is slower and better.
-        file: the weights; None fetches them.
+        file: the weights, or their arrays; None fetches them.
         output: class scores, or the 1280 numbers behind them.
         threads: how many threads to compute with; 0 takes every core.
         precision: arithmetic; ``"auto"`` is bfloat16 where the processor has it.
+        engine: see `Backbone`.
+        device: see `Backbone`.
         progress: told about the download.
 
     Raises:
@@ -166,10 +169,12 @@ class EfficientNetLite(ObjectNetwork):
         self,
         number: int = 0,
         *,
-        file: Path | None = None,
+        file: Path | Checkpoint | None = None,
         output: Output = "logits",
         threads: int = 0,
         precision: Precision = "auto",
+        engine: EngineName = "auto",
+        device: Device = "auto",
         progress: DownloadProgress | None = None,
     ) -> None:
         if number not in _SCALES:
@@ -178,7 +183,7 @@ class EfficientNetLite(ObjectNetwork):
         self.dim = NUM_CLASSES if output == "logits" else FEATURE_DIM
         self.size_px = _SCALES[number][2]
         self.short_px = self.size_px + 32
-        file = file or verified(find_asset(f"efficientnet-lite{number}"), progress=progress)
-        checkpoint = read_arrays(file)
-        weights = convert(checkpoint.tensors, number=number, source=file)
-        super().__init__(build(weights, number=number, output=output), checkpoint, threads=threads, precision=precision)
+        checkpoint = checkpoint_of(file or verified(find_asset(f"efficientnet-lite{number}"), progress=progress))
+        weights = convert(checkpoint.tensors, number=number, source=checkpoint.source)
+        graph = build(weights, number=number, output=output)
+        super().__init__(graph, checkpoint, threads=threads, precision=precision, engine=engine, device=device)

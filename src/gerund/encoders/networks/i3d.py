@@ -28,6 +28,18 @@ NUM_CLASSES = 400
 _BATCH_NORM_EPS = 1e-3
 _LOGITS = "Logits/Conv3d_0c_1x1"
 _BLOCKS = ("3b", "3c", "4b", "4c", "4d", "4e", "4f", "5b", "5c")
+_WIDTHS = (
+    (192, 64, 96, 128, 16, 32, 32),
+    (256, 128, 128, 192, 32, 96, 64),
+    (480, 192, 96, 208, 16, 48, 64),
+    (512, 160, 112, 224, 24, 64, 64),
+    (512, 128, 128, 256, 24, 64, 64),
+    (512, 112, 144, 288, 32, 64, 64),
+    (528, 256, 160, 320, 32, 128, 128),
+    (832, 256, 160, 320, 32, 128, 128),
+    (832, 384, 192, 384, 48, 128, 128),
+)
+"""Channels into each block, of its first branch, inside and out of its second and third, and of its last one."""
 _POOL_BEFORE = {"4b": ((3, 3, 3), (2, 2, 2)), "5b": ((2, 2, 2), (2, 2, 2))}
 _ALLOWED_GLOBALS = {
     (module, name)
@@ -112,11 +124,10 @@ def build(weights: Mapping[str, FloatArray], *, normalised: bool = False) -> Gra
         return graph.max_pool(x, kernel, stride, before, after)
 
     def inception(x: Tensor, name: str) -> Tensor:
-        third = "Conv3d_0b_3x3" if f"{name}/Branch_2/Conv3d_0b_3x3/weight" in weights else "Conv3d_0a_3x3"
         branches = [
             conv(x, f"{name}/Branch_0/Conv3d_0a_1x1"),
             conv(conv(x, f"{name}/Branch_1/Conv3d_0a_1x1"), f"{name}/Branch_1/Conv3d_0b_3x3"),
-            conv(conv(x, f"{name}/Branch_2/Conv3d_0a_1x1"), f"{name}/Branch_2/{third}"),
+            conv(conv(x, f"{name}/Branch_2/Conv3d_0a_1x1"), f"{name}/Branch_2/Conv3d_0b_3x3"),
             conv(max_pool(x, (3, 3, 3), (1, 1, 1)), f"{name}/Branch_3/Conv3d_0b_1x1"),
         ]
         return graph.concat(branches, axis=1)
@@ -142,6 +153,29 @@ def _same_pads(kernel: int, stride: int) -> tuple[int, int]:
 def classifier(weights: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
     """The last layer as a plain linear map: rows ``[400, 1024]`` and bias ``[400]``, in Kinetics-400 order."""
     return weights[f"{_LOGITS}/weight"].reshape(NUM_CLASSES, FEATURE_DIM), weights[f"{_LOGITS}/bias"]
+
+
+def shapes() -> dict[str, tuple[int, ...]]:
+    """The shapes of what `convert_checkpoint` returns, by its names.
+
+    Source: Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, table 1; every kernel is as long as it is wide.
+    """
+    weights = {"Conv3d_1a_7x7": (64, 3, 7), "Conv3d_2b_1x1": (64, 64, 1), "Conv3d_2c_3x3": (192, 64, 3)}
+    for block, (into, first, thin, wide, slim, broad, last) in zip(_BLOCKS, _WIDTHS, strict=True):
+        name = f"Mixed_{block}/Branch"
+        weights |= {
+            f"{name}_0/Conv3d_0a_1x1": (first, into, 1),
+            f"{name}_1/Conv3d_0a_1x1": (thin, into, 1),
+            f"{name}_1/Conv3d_0b_3x3": (wide, thin, 3),
+            f"{name}_2/Conv3d_0a_1x1": (slim, into, 1),
+            f"{name}_2/Conv3d_0b_3x3": (broad, slim, 3),
+            f"{name}_3/Conv3d_0b_1x1": (last, into, 1),
+        }
+    weights[_LOGITS] = (NUM_CLASSES, FEATURE_DIM, 1)
+    found: dict[str, tuple[int, ...]] = {}
+    for name, (out, into, side) in weights.items():
+        found |= {f"{name}/weight": (out, into, side, side, side), f"{name}/bias": (out,)}
+    return found
 
 
 def pool(features: FloatArray) -> FloatArray:

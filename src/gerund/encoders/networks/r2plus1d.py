@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gerund.encoders.engines import Precision
+from gerund.encoders.engines import Device, EngineName, Precision
 from gerund.encoders.graph import Array, Graph, Tensor
 from gerund.encoders.networks.backbone import (
     KINETICS_MEAN,
     KINETICS_STD,
     Backbone,
     Layer,
-    consecutive_clips,
+    checkpoint_of,
     fold,
     normalise,
-    read_arrays,
     strip,
 )
+from gerund.encoders.weights.checkpoint import Checkpoint
 from gerund.types import FloatArray, IntArray
+from gerund.video.sampling import consecutive_clips
 
 CLIP_FRAMES = 16
 CLIPS = 25
@@ -109,9 +110,11 @@ class R2Plus1d(Backbone):
     """Clips of 16 consecutive frames to vectors of length 512.
 
     Args:
-        file: torchvision's weights, ``.pth`` or safetensors.
+        file: torchvision's weights, ``.pth`` or safetensors; or their arrays.
         threads: how many threads to compute with; 0 takes every core.
         precision: arithmetic; ``"auto"`` is bfloat16 where the processor has it.
+        engine: see `Backbone`.
+        device: see `Backbone`.
 
     Raises:
         AssetError: the file is not R(2+1)D-18.
@@ -121,11 +124,20 @@ class R2Plus1d(Backbone):
     dim = FEATURE_DIM
     short_px = 128
     size_px = 112
+    clip_frames = reach_frames = CLIP_FRAMES
 
-    def __init__(self, file: Path, *, threads: int = 0, precision: Precision = "auto") -> None:
-        checkpoint = read_arrays(file)
-        weights = convert(checkpoint.tensors, source=file)
-        super().__init__(build(weights), checkpoint, threads=threads, precision=precision)
+    def __init__(
+        self,
+        file: Path | Checkpoint,
+        *,
+        threads: int = 0,
+        precision: Precision = "auto",
+        engine: EngineName = "auto",
+        device: Device = "auto",
+    ) -> None:
+        checkpoint = checkpoint_of(file)
+        graph = build(convert(checkpoint.tensors, source=checkpoint.source))
+        super().__init__(graph, checkpoint, threads=threads, precision=precision, engine=engine, device=device)
 
     def sample(self, num_frames: int) -> IntArray:
         """Up to 25 clips of 16 consecutive frames, ``[N, 16]``; a video is the mean of their vectors."""

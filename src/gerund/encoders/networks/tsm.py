@@ -12,22 +12,26 @@ from pathlib import Path
 
 import numpy as np
 
-from gerund.encoders.engines import Precision
+from gerund.encoders.engines import Device, EngineName, Precision
 from gerund.encoders.graph import Array, Graph, Tensor
 from gerund.encoders.networks.backbone import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Backbone,
     Layer,
+    checkpoint_of,
     fold,
     normalise,
-    read_arrays,
     strip,
 )
+from gerund.encoders.weights.checkpoint import Checkpoint
 from gerund.types import FloatArray, IntArray
 from gerund.video.sampling import segment_centres
 
 SEGMENTS = 8
+REACH_FRAMES = 64
+"""How many frames of a video the eight are taken from where it is looked at part by part: every eighth, as in the
+"dense sampling" that the published weights were trained with (ops/dataset.py of the authors)."""
 SHIFT_SHARE = 8
 """One channel in so many moves each way."""
 BLOCKS = (3, 4, 6, 3)
@@ -171,9 +175,11 @@ class Tsm(Backbone):
     """Eight frames of a video to one vector of length 2048.
 
     Args:
-        file: the published checkpoint, ``.pth`` or safetensors.
+        file: the published checkpoint, ``.pth`` or safetensors; or its arrays.
         threads: how many threads to compute with; 0 takes every core.
         precision: arithmetic; ``"auto"`` is bfloat16 where the processor has it.
+        engine: see `Backbone`.
+        device: see `Backbone`.
 
     Raises:
         AssetError: the file is not TSM-R50.
@@ -183,11 +189,21 @@ class Tsm(Backbone):
     dim = FEATURE_DIM
     short_px = 256
     size_px = 224
+    clip_frames = SEGMENTS
+    reach_frames = REACH_FRAMES
 
-    def __init__(self, file: Path, *, threads: int = 0, precision: Precision = "auto") -> None:
-        checkpoint = read_arrays(file)
-        weights = convert(checkpoint.tensors, source=file)
-        super().__init__(build(weights), checkpoint, threads=threads, precision=precision)
+    def __init__(
+        self,
+        file: Path | Checkpoint,
+        *,
+        threads: int = 0,
+        precision: Precision = "auto",
+        engine: EngineName = "auto",
+        device: Device = "auto",
+    ) -> None:
+        checkpoint = checkpoint_of(file)
+        graph = build(convert(checkpoint.tensors, source=checkpoint.source))
+        super().__init__(graph, checkpoint, threads=threads, precision=precision, engine=engine, device=device)
 
     def sample(self, num_frames: int) -> IntArray:
         """The centres of eight equal parts of the video, ``[1, 8]``; a shorter video repeats frames."""

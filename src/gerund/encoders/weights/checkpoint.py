@@ -64,14 +64,23 @@ class Checkpoint:
     Attributes:
         tensors: float32 arrays by the names that the files use. Those of float32 safetensors are read when touched.
         files: every file that was read.
+        seed: of tensors that were drawn and not read; None for real ones.
     """
 
     tensors: dict[str, FloatArray]
     files: tuple[Path, ...]
+    seed: int | None = None
+
+    @property
+    def source(self) -> str:
+        """Where the tensors are from, for messages."""
+        return "random weights" if self.seed is not None else str(self.files[0])
 
     @cached_property
     def sha256(self) -> str:
-        """One digest over the content of all files."""
+        """One digest over the content of all files; of tensors that were drawn their seed."""
+        if self.seed is not None:
+            return f"drawn from {self.seed}"
         digest = hashlib.sha256()
         for path in self.files:
             with path.open("rb") as file:

@@ -14,13 +14,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
 
 from gerund.assets import DownloadProgress, derived, find_asset
-from gerund.encoders.base import Window, unit
+from gerund.encoders.base import Encoder, Window, unit
+from gerund.encoders.card import EncoderCard, Order
 from gerund.encoders.conse import ConseEncoder
 from gerund.encoders.engines import Device, EngineName, Precision, require
 from gerund.encoders.graph import Graph
@@ -134,7 +135,7 @@ class RowMap:
         return np.asarray(directions[sizes > _SMALLEST_SHARE * sizes[0]], np.float32)
 
 
-class RowEncoder:
+class RowEncoder(Encoder):
     """I3D's features, and for every action a row of a classifier over them.
 
     An action that has a Kinetics name and no texts of its own has I3D's own row, so that the 400 keep the ranking that
@@ -217,19 +218,15 @@ class RowEncoder:
         """The windows of `ConseEncoder`."""
         return self._conse.sample(video, dense=dense)
 
-    def prepare(self, picture: FrameArray) -> FrameArray:
-        """Shorter side to 256 pixels, then the central 224 x 224."""
-        return self._conse.prepare(picture)
-
-    def encode_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
-        """Prepared frames ``[B, T, 224, 224, 3]``, T a multiple of 8, to unit vectors: one per 8 frames, or one in all.
+    def raw_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """Prepared frames ``[B, T, 224, 224, 3]``, T a multiple of 8, to vectors: one per 8 frames, or one in all.
 
         Returns:
             float32 ``[B, S, 1026]``.
         """
         features = self._conse.features(frames, dense=dense)
         one = np.ones((*features.shape[:2], 1), np.float32)
-        return unit(np.concatenate([features, one, np.zeros_like(one)], axis=-1))
+        return np.concatenate([features, one, np.zeros_like(one)], axis=-1)
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Learned rows for any texts ``[N, 1026]``."""
@@ -257,10 +254,6 @@ class RowEncoder:
         """The texts that rows are learned from: those given, else "name: definition" where gerund has one."""
         return self._conse.texts_of(classes)
 
-    def hubness(self, class_vectors: FloatArray) -> FloatArray:
-        """Zeros: where Kinetics classes are left out, a correction changes next to nothing (`benchmarks/README.md`)."""
-        return np.zeros(len(class_vectors), np.float32)
-
     def unfamiliar(self, classes: ClassSpace) -> list[str]:
         """Names of the classes whose texts are far from those of each of the 400 seen actions."""
         return self._conse.unfamiliar(classes)
@@ -282,6 +275,31 @@ class RowEncoder:
         name = classes.names[place]
         bare = not classes.as_given and classes.texts[place] == (name,)
         return self._place_of.get(_key(name)) if bare else None
+
+
+def _build(order: Order, *, learner: RowLearner) -> Encoder:
+    return RowEncoder(learner, progress=order.progress, **order.computing)
+
+
+_WHAT: Mapping[RowLearner, str] = {
+    "eszsl": "I3D with a row of its classifier for every action, learned from its 400 rows by ESZSL's formula",
+    "gcn": "the same, learned by a graph network over names; needs PyTorch once",
+    "devise": "the same, learned by DeViSE's ranking loss; needs PyTorch once",
+}
+ROW_CARDS = tuple(
+    EncoderCard(
+        name,
+        _WHAT[learner],
+        "video+text",
+        partial(_build, learner=learner),
+        space="the rows of I3D's classifier",
+        dim=RowEncoder.dim,
+        assets=("i3d-kinetics400", "minilm", "minilm-tokenizer"),
+        trained_on=("kinetics400",),
+    )
+    for name, learner in ROW_MODELS.items()
+)
+"""What `gerund.api` registers."""
 
 
 def _key(name: str) -> str:

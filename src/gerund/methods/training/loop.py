@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gerund.errors import GerundError, UsageError
 from gerund.methods.training.dry_run import Plan
 from gerund.methods.training.history import Epoch, History, learned, load_learned
+from gerund.methods.training.order import epoch_order
 from gerund.methods.training.precision import Precision
 from gerund.methods.training.processes import Processes
 from gerund.methods.training.run_folder import RunFolder, Weights
@@ -28,7 +29,7 @@ StepProgress = Callable[[int, int, float], None]
 """Called now and then with the number of steps done, the number in all, and the last loss."""
 
 _LOG_STEPS = 50
-_ORDER, _DRAWS, _DROPOUT = 0, 1, 2
+_DRAWS, _DROPOUT = 1, 2  # 0 is of the order
 
 
 @dataclass
@@ -131,8 +132,7 @@ class Run:
 
     def _batches(self, epoch: int) -> tuple[Tensor, ...]:
         """The places of an epoch's examples in its own order, a batch at a time."""
-        order = torch.randperm(self.num_examples, generator=_generator(self.seed, _ORDER, epoch))
-        return tuple(order.split(self.batch))
+        return tuple(epoch_order(self.num_examples, self.seed, epoch).split(self.batch))
 
     def _step(self, places: Tensor, epoch: int) -> None:
         """One step of the optimiser, on this process's share of a batch."""

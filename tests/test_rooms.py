@@ -18,7 +18,7 @@ FLOORS = [
     ["answers", "assets", "metrics"],
     ["record"],
     ["text", "video"],
-    ["encoders"],
+    ["encoders", "chores"],
     ["examples"],
     ["features"],
     ["methods"],

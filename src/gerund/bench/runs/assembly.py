@@ -16,6 +16,7 @@ from gerund.bench.runs.footage import VideoFolder
 from gerund.bench.runs.material import Material, TrackSource, space
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.toyworld import TOYWORLDS
+from gerund.chores.verdicts import KnownBad
 from gerund.encoders.base import Encoder, is_random
 from gerund.encoders.catalog import encoders
 from gerund.encoders.table import VectorTable
@@ -106,6 +107,8 @@ def assemble(
     if request.objects:
         lists, parts["concepts"] = _read_objects(request)
         material = replace(material, objects=lists)
+    if request.skip:
+        material = replace(material, skip=KnownBad.read(request.skip).ids)
     _require_real_weights(material)
     if (card.task == "localization") != (benchmark.task == "localization"):
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")

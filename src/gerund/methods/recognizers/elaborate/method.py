@@ -43,7 +43,13 @@ from gerund.methods.recognizers.elaborate.layers import (
     WordBackbone,
     device_of,
 )
-from gerund.methods.recognizers.elaborate.rehearsal import ObjectTexts, class_loss, rehearsal_loss, stream_scores
+from gerund.methods.recognizers.elaborate.rehearsal import (
+    ObjectTexts,
+    class_loss,
+    no_objects,
+    rehearsal_loss,
+    stream_scores,
+)
 from gerund.methods.training.fitting import Group, History, StepProgress, fit_network, learned, load_learned
 from gerund.methods.training.learner import NOT_SETTINGS
 from gerund.methods.training.parameters import SPARE_VECTORS
@@ -404,6 +410,8 @@ class Elaborate:
         )
 
     def _objects(self, inputs: Inputs) -> IntArray:
+        if inputs.objects is None and self.streams != "video":  # before the vocabulary is fetched
+            raise no_objects("there are none")
         return self._spoken.objects_of(inputs) if self._spoken else np.zeros((len(inputs), 0), np.int64)
 
     def _views(self, network: ElaborateNetwork, features: FloatArray, objects: IntArray) -> Views:

@@ -319,7 +319,6 @@ ALLOWED = {
     ("__init__.py", "import_module"): "public names, out of a table in the file",
     ("methods/card.py", "import_module"): "the homes of gerund's own cards",
     ("discovery.py", "import_module"): "the files of a folder of gerund's own",
-    ("encoders/catalog.py", "import_module"): "the files of gerund's own folder encoders/families",
     ("own.py", "loader.exec_module"): "the file that a person names, by its hash",
     ("own.py", "module_from_spec"): "the same",
     ("own.py", "spec_from_loader"): "the same",

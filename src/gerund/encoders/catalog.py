@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any, cast
 
 from gerund.assets import DownloadProgress, hub_folder
+from gerund.discovery import modules_of
 from gerund.encoders import families
 from gerund.encoders.base import Encoder
 from gerund.encoders.card import EncoderCard, Held, Order
@@ -33,8 +32,7 @@ def encoders() -> tuple[EncoderCard, ...]:
 
 @cache
 def _built_in() -> tuple[EncoderCard, ...]:
-    names = sorted(module.name for module in iter_modules(families.__path__))
-    return tuple(card for name in names for card in import_module(f"{families.__name__}.{name}").CARDS)
+    return tuple(card for module in modules_of(families) for card in module.CARDS)
 
 
 def register(card: EncoderCard) -> None:

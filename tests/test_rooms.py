@@ -26,6 +26,7 @@ FLOORS = [
     ["lessons"],
     ["asking"],
     ["answering"],
+    ["wanted", "readers"],
     ["api"],
     ["drawing", "terminal", "page"],
     ["sinks"],

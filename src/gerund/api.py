@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from gerund.answering import Answerer, ask, build_method, no_method
+from gerund.answering import Answerer, ask
 from gerund.answers import ActionScore, Classification, Location
-from gerund.asking import Askable, Encoded, Rate, as_sources, encode_all, several
+from gerund.asking import Askable, Encoded, Rate, prepare, several
 from gerund.assets import DownloadProgress
 from gerund.encoders.base import Encoder, VideoHalf, require_frames
 from gerund.encoders.catalog import build
@@ -19,11 +19,13 @@ from gerund.errors import UnreadableWarning, UsageError
 from gerund.features import FrameProgress
 from gerund.methods import Localizer, Recognizer
 from gerund.methods.card import Task
+from gerund.readers import require_readable, some, unfamiliar, unreadable
 from gerund.text.classes import Actions, ClassSpace
 from gerund.types import Segments, Track, kind_of
 from gerund.video.limits import Limits
 from gerund.video.memory import VideoLike
 from gerund.video.workers import Workers
+from gerund.wanted import build_method, no_method
 
 __all__ = ["DEFAULT_MODEL", "ActionScore", "Askable", "Classification", "Location", "MethodLike", "Model", "load"]
 
@@ -33,7 +35,6 @@ MethodLike = str | Recognizer | Localizer | Answerer
 Several = list[Any] | tuple[Any, ...] | Iterator[Any]
 AskableT = TypeVar("AskableT", bound=Askable)
 
-_NAMED = 5
 _CALLER = 4
 """How far from a warning the line of the user is: in Model.classify's or locate's caller."""
 
@@ -148,7 +149,7 @@ class Model:
         if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
             raise UsageError(f"top must be a whole number of at least 1, or None for all; got {top!r}")
         encoder = answerer.encoder_of(self.encoder)
-        listed, encoded = self._encode(videos, encoder, answerer.dense, fps, decoders, approximate, progress)
+        listed, encoded = self._prepare(videos, encoder, answerer.dense, fps, decoders, approximate, progress)
         answers = (ask(answerer.rank, found, classes, top, self.name) for found in encoded)
         return zip(listed, answers, strict=True)
 
@@ -220,7 +221,7 @@ class Model:
         answerer = self._answerer(method, "localization")
         classes = self._readable(actions, answerer)
         encoder = answerer.encoder_of(self.encoder)
-        listed, encoded = self._encode(videos, encoder, True, fps, decoders, approximate, progress)
+        listed, encoded = self._prepare(videos, encoder, True, fps, decoders, approximate, progress)
         answers = (ask(answerer.place, found, classes, self.name) for found in encoded)
         return zip(listed, answers, strict=True)
 
@@ -258,7 +259,7 @@ class Model:
         listed, alone = several(video)
         if any(isinstance(item, Track) for item in listed):
             raise UsageError("encode() takes videos; this one is a track, which is encoded already")
-        _, encoded = self._encode(listed, self.encoder, dense, fps, 0, False, progress)
+        _, encoded = self._prepare(listed, self.encoder, dense, fps, 0, False, progress)
         tracks = [_raised(found.error or found.track) for found in encoded]
         return tracks[0] if alone else tracks
 
@@ -302,10 +303,7 @@ class Model:
 
         Names that it cannot even read are not among them; see `unreadable`.
         """
-        classes = ClassSpace.of(actions)
-        unread = self.unreadable(classes, method=method)
-        ask = getattr(method.reader(self.encoder) if method else self.encoder, "unfamiliar", None)
-        return [name for name in ask(classes) if name not in unread] if ask else []
+        return unfamiliar(ClassSpace.of(actions), self._reader(method))
 
     def unreadable(self, actions: Actions, *, method: Answerer | None = None) -> list[str]:
         """Those of the actions whose names (or texts) are in a script that the model's vocabulary does not have.
@@ -314,10 +312,7 @@ class Model:
             actions: see `classify`.
             method: whose texts they are, where it has texts of its own.
         """
-        classes = ClassSpace.of(actions)
-        # An encoder of a user's own may have been written before this question was asked.
-        ask = getattr(method.reader(self.encoder) if method else self.encoder, "unreadable", None)
-        return ask(classes) if ask else []
+        return unreadable(ClassSpace.of(actions), self._reader(method))
 
     def require_readable(self, actions: Actions, *, method: Answerer | None = None) -> list[str]:
         """Refuses a list of which the model can read nothing; all answers would be equal.
@@ -332,30 +327,26 @@ class Model:
         Raises:
             UsageError: it cannot read any.
         """
-        classes = ClassSpace.of(actions)
-        unread = self.unreadable(classes, method=method)
-        if len(unread) == len(classes):
-            raise UsageError(
-                f"{self.name} cannot read {_some(unread)}: its vocabulary does not have this script; name the actions "
-                "in English, or give them texts it can read, as in {name: [texts]}"
-            )
-        return unread
+        return require_readable(ClassSpace.of(actions), self._reader(method), self.name)
+
+    def _reader(self, method: Answerer | None) -> Any:
+        return method.reader(self.encoder) if method else self.encoder
 
     def _readable(self, actions: Actions, method: Answerer) -> ClassSpace:
         classes = ClassSpace.of(actions)
         if unread := self.require_readable(classes, method=method):
             warnings.warn(
-                f"{self.name} cannot read {_some(unread)}: its vocabulary does not have this script, and what it says "
+                f"{self.name} cannot read {some(unread)}: its vocabulary does not have this script, and what it says "
                 "about these actions means nothing",
                 UnreadableWarning,
                 stacklevel=_CALLER,
             )
         return classes
 
-    def _encode(
+    def _prepare(
         self,
         videos: Iterable[AskableT],
-        encoder: VideoHalf,
+        encoder: VideoHalf | None,
         dense: bool,
         fps: Rate | None,
         decoders: int,
@@ -363,21 +354,18 @@ class Model:
         progress: FrameProgress | None,
     ) -> tuple[list[AskableT], Iterator[Encoded]]:
         """What was given as a list, checked before anything is decoded, and what becomes of each."""
-        require_frames(self.encoder)
-        listed, alone = several(videos, least=0)
-        if alone:
-            raise UsageError(f"expected several videos, got {kind_of(videos)}; put it in a list")
-        sources = as_sources(listed, encoder, dense=dense, fps=fps)
-        encoded = encode_all(
-            sources,
+        if encoder:
+            require_frames(self.encoder)
+        return prepare(
+            videos,
             encoder,
             dense=dense,
+            fps=fps,
             decoders=decoders,
             approximate=approximate,
             workers=self._workers,
             progress=progress,
         )
-        return listed, encoded
 
     def remarks(self) -> list[str]:
         """What a user should know about how the answers are computed, such as int8's agreement with float32."""
@@ -396,11 +384,6 @@ def _raised(answer: Any) -> Any:
     if isinstance(answer, Exception):
         raise answer
     return answer
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(map(repr, names[:_NAMED])) + more
 
 
 def load(

@@ -1,4 +1,4 @@
-"""From what users ask about to tracks: files, frames in memory, and what was encoded before, in any mixture."""
+"""From what users ask about to what methods get: files, frames in memory, and tracks made before, in any mixture."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy as np
 
 from gerund.encoders.base import VideoHalf, require_same_encoder
 from gerund.errors import UsageError, VideoError
+from gerund.examples import Footage, Inputs, without_tracks
 from gerund.features import FrameProgress, extract_many
-from gerund.types import Clip, Track
+from gerund.types import Clip, IntArray, Track, kind_of
 from gerund.video.memory import FrameSource, MemoryVideo, VideoLike, as_source
 from gerund.video.reader import Video
 from gerund.video.workers import Workers
@@ -25,23 +26,33 @@ Rate = float | Fraction
 
 @dataclass(frozen=True)
 class Encoded:
-    """What became of one video: its track, or why there is none.
+    """What became of one video: its track, or its pictures, or why there are none.
 
     Attributes:
         name: of the video, as answers have it.
-        track: all of it or a few windows, as was asked.
+        track: all of it or a few windows, as was asked; None where the method looks at the pictures itself.
+        pictures: where these come from, for such a method.
         duration_s: of the video.
-        error: why there is no track.
+        error: why there is nothing to ask about.
         time_error_s: how far at most a frame that was looked at lies from the one asked for.
         num_frames: of the video; 0 where only its track is known.
     """
 
     name: str
     track: Track | None = None
+    pictures: Footage | None = None
     duration_s: float = 0.0
     error: Exception | None = None
     time_error_s: float = 0.0
     num_frames: int = 0
+
+    def inputs(self, objects: IntArray | None = None) -> Inputs:
+        """This one video as methods get it.
+
+        Args:
+            objects: that are in it ``[1, K]``.
+        """
+        return Inputs(without_tracks(1) if self.track is None else [self.track], objects, self.pictures)
 
 
 def several(videos: Any, *, least: int = 1) -> tuple[list[Any], bool]:
@@ -64,13 +75,13 @@ def several(videos: Any, *, least: int = 1) -> tuple[list[Any], bool]:
 
 
 def as_sources(
-    videos: Sequence[Any], encoder: VideoHalf, *, dense: bool, fps: Rate | None = None
+    videos: Sequence[Any], encoder: VideoHalf | None, *, dense: bool, fps: Rate | None = None
 ) -> list[FrameSource | Track | VideoError]:
     """What tracks are made of, or are already; nothing is opened. What is named and never read stays as its error.
 
     Args:
         videos: see `Askable`.
-        encoder: must be the one that made the tracks.
+        encoder: must be the one that made the tracks; None where pictures are needed, which tracks do not have.
         dense: the whole of each video is needed.
         fps: frames a second of those that are arrays or folders of pictures.
 
@@ -82,6 +93,8 @@ def as_sources(
     sources: list[FrameSource | Track | VideoError] = []
     for number, item in enumerate(videos, 1):
         if isinstance(item, Track):
+            if encoder is None:
+                raise UsageError("the method takes decoded frames, which a track does not have; give the video itself")
             _require_usable(item, encoder, dense)
             sources.append(item)
         else:
@@ -91,6 +104,56 @@ def as_sources(
             except VideoError as error:
                 sources.append(error)
     return sources
+
+
+def prepare(
+    videos: Any,
+    encoder: VideoHalf | None,
+    *,
+    dense: bool,
+    fps: Rate | None,
+    decoders: int,
+    approximate: bool,
+    workers: Workers,
+    progress: FrameProgress | None,
+) -> tuple[list[Any], Iterator[Encoded]]:
+    """Several videos as a list, checked before anything is decoded, and what becomes of each.
+
+    Args:
+        videos: see `Askable`.
+        encoder: makes their tracks; None where the method looks at the pictures itself.
+        dense: see `encode_all`, as are the others.
+        fps: see `as_sources`.
+        decoders: how many are decoded at once, where there is an encoder.
+        approximate: look at keyframes, where there is one.
+        workers: the processes that decode.
+        progress: told how far it is.
+
+    Raises:
+        UsageError: it is one video alone, or one that this cannot be asked about; or frames were to be approximate and
+            the method says which it wants.
+    """
+    listed, alone = several(videos, least=0)
+    if alone:
+        raise UsageError(f"expected several videos, got {kind_of(videos)}; put it in a list")
+    sources = as_sources(listed, encoder, dense=dense, fps=fps)
+    if encoder is not None:
+        made = encode_all(
+            sources,
+            encoder,
+            dense=dense,
+            decoders=decoders,
+            approximate=approximate,
+            workers=workers,
+            progress=progress,
+        )
+        return listed, made
+    if approximate:
+        raise UsageError(
+            "the method takes decoded frames and says which; these are read exactly, so leave --approximate-frames out"
+        )
+    pictured = [source for source in sources if not isinstance(source, Track)]
+    return listed, open_all(pictured, workers=workers, progress=progress)
 
 
 def encode_all(
@@ -119,7 +182,7 @@ def encode_all(
     )
     for source in sources:
         if isinstance(source, Track):
-            yield Encoded(source.video or "track", source, _duration_s(source))
+            yield Encoded(source.video or "track", source, duration_s=_duration_s(source))
             continue
         if isinstance(source, VideoError):
             yield Encoded(str(source.path), error=source)
@@ -132,7 +195,38 @@ def encode_all(
         lasts_s = source.duration_s if track.duration_s is None else track.duration_s
         start_s = source.start_s if isinstance(source, MemoryVideo) else 0.0
         made = replace(track, spans_s=track.spans_s + start_s, dense=dense, duration_s=lasts_s, video=name)
-        yield Encoded(name, made, lasts_s, time_error_s=done.time_error_s, num_frames=source.num_frames)
+        yield Encoded(name, made, duration_s=lasts_s, time_error_s=done.time_error_s, num_frames=source.num_frames)
+
+
+def open_all(
+    sources: Sequence[FrameSource | VideoError], *, workers: Workers, progress: FrameProgress | None = None
+) -> Iterator[Encoded]:
+    """Videos whose pictures a method looks at itself, in order; each is opened when it is due, by a worker.
+
+    Args:
+        sources: videos, and errors, which are passed on.
+        workers: the processes that open and decode files.
+        progress: told when a video is asked about, and when that is done.
+    """
+    for source in sources:
+        name = str(source.path)
+        if isinstance(source, VideoError):
+            yield Encoded(name, error=source)
+            continue
+        try:
+            if isinstance(source, Video):
+                with workers.reading(source):  # from here on it knows where its frames are
+                    pass
+            num_frames, lasts_s = source.num_frames, source.duration_s
+        except Exception as error:  # whatever breaks one video is that video's result
+            yield Encoded(name, error=error)
+            continue
+        if progress:
+            progress(0, num_frames)
+        pictures = Footage([source].__getitem__, workers, 1)
+        yield Encoded(name, pictures=pictures, duration_s=lasts_s, num_frames=num_frames)
+        if progress:
+            progress(num_frames, num_frames)
 
 
 def _is_folder(item: object) -> bool:

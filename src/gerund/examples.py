@@ -20,6 +20,9 @@ from gerund.video.memory import FrameSource
 from gerund.video.transforms import Augmentation, Preparation
 from gerund.video.workers import Workers
 
+PIXELS = "pixels"
+"""What is named as the encoder, and as its fingerprint, where a method looks at the pictures itself."""
+
 
 class LazyTracks(Sequence[Track]):
     """Tracks that are read anew each time they are asked for, so that a loop over any number of them holds one.

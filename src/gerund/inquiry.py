@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from gerund.answering import Answerer, Wanted, choose_card
+from gerund.answering import Answerer
 from gerund.answers import Classification, Location
 from gerund.api import Model
 from gerund.batch import Batch, Outcome, closable
@@ -23,6 +23,7 @@ from gerund.sinks import CSV, PAGE, VTT, AnswerKind, Lines, Order, OutputFormat,
 from gerund.sinks.formats import choose_format
 from gerund.text.classes import ClassSpace
 from gerund.video.identity import content_id
+from gerund.wanted import Wanted, choose_card
 from gerund.writing import check_outputs, is_stdout
 
 _UNFAMILIAR_SHOWN = 5
@@ -234,7 +235,7 @@ class Inquiry:
         elif to.json:
             sinks.append(Lines(to.json))
         for of, target in to.formats(self._kind):
-            sinks.append(of.make(self._order(target, self.model.name)))
+            sinks.append(of.make(self._order(target, self.method.seen_by(self.model.name))))
         if not (self._run.quiet or to.to_stdout):
             sinks.append(Screen(self._run.watcher, many=len(self._run.videos) > 1, top=top))
         self._run.at_end(self._close_record)
@@ -281,7 +282,7 @@ class Inquiry:
         return {"schema": SCHEMA, "settings": self._settings, "content": content, "video": video}
 
     def _fail(self, video: str, reason: str) -> None:
-        who = {"model": self.model.name, "method": self.method.name}
+        who = {"model": self.method.seen_by(self.model.name), "method": self.method.name}
         empty: Line = {"duration_s": None, **who, self._kind: [], "error": reason, "note": None}
         self._take(Path(video), self._head(video) | empty)
 

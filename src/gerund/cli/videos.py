@@ -39,7 +39,7 @@ from gerund.errors import UsageError
 from gerund.printing import echo
 
 if TYPE_CHECKING:
-    from gerund.answering import Wanted
+    from gerund.wanted import Wanted
 
 app = typer.Typer()
 
@@ -241,8 +241,8 @@ def _wanted(
     Raises:
         UsageError: a setting has several values, or something is not of the form NAME=VALUE.
     """
-    from gerund.answering import Wanted
     from gerund.bench.runs.request import parse_settings
+    from gerund.wanted import Wanted
 
     given = parse_settings(settings or [])
     if several := [name for name, values in given.items() if len(values) > 1]:

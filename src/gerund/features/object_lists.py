@@ -230,6 +230,19 @@ def require_vocabulary(lists: ObjectLists, concepts: Concepts, where: str) -> No
         )
 
 
+def require_learned_network(lists: ObjectLists, path: Path) -> None:
+    """Refuses objects that a network with random weights has found.
+
+    Raises:
+        UsageError: it has.
+    """
+    if lists.network.random_weights:
+        raise UsageError(
+            f"{path}: its objects were found by {lists.network.name} with random weights, so they mean nothing, and so "
+            "would every answer and figure that follows from them; find them again without --random-weights"
+        )
+
+
 def stack_objects(objects: Mapping[str, Sequence[int]], ids: Iterable[str]) -> IntArray:
     """The objects of some videos ``[N, K]`` in the order of the ids, as `gerund.examples.Inputs` takes them.
 

@@ -96,7 +96,7 @@ def require_takes(method: Any) -> str:
     """What a method, or its class, looks at; one that does not say looks at tracks.
 
     Raises:
-        UsageError: it says something else than `TAKES`, or is a localizer that takes the mean over time.
+        UsageError: it says something else than `TAKES`, or is a localizer that does not take a track.
 
     Example:
         >>> require_takes(type("Mine", (), {"takes": "vector", "score": None}))
@@ -106,6 +106,7 @@ def require_takes(method: Any) -> str:
     given = getattr(method, "takes", "track")
     if given not in TAKES:
         raise UsageError(f"{name}.takes is {given!r}, which no method can get; say one of {', '.join(TAKES)}")
-    if given == "vector" and hasattr(method, "locate") and not hasattr(method, "score"):
-        raise UsageError(f"{name} locates, and a mean over time has no moments; say takes = 'track'")
+    if given != "track" and hasattr(method, "locate") and not hasattr(method, "score"):
+        why = "a mean over time has no moments" if given == "vector" else "locate gets a track, not decoded frames"
+        raise UsageError(f"{name} locates, and {why}; say takes = 'track'")
     return str(given)

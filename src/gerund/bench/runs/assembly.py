@@ -22,7 +22,7 @@ from gerund.encoders.catalog import encoders
 from gerund.encoders.table import VectorTable
 from gerund.errors import AssetError, UsageError
 from gerund.features import open_features
-from gerund.features.object_lists import ObjectLists, read_objects
+from gerund.features.object_lists import ObjectLists, read_objects, require_learned_network
 from gerund.methods.card import MethodCard
 from gerund.methods.catalog import descriptions_for, find_method, make_method, takes
 from gerund.own import names_file
@@ -254,11 +254,7 @@ def _read_objects(request: Request) -> tuple[ObjectLists, Concepts]:
         UsageError: the vocabulary is not known or another one, or the network that found them has learned nothing.
     """
     lists, concepts = read_objects(Path(request.objects), request.objects_vocabulary)
-    if lists.network.random_weights:
-        raise UsageError(
-            f"{request.objects}: its objects were found by {lists.network.name} with random weights, so they mean "
-            "nothing and nothing is measured with them; find them again without --random-weights"
-        )
+    require_learned_network(lists, Path(request.objects))
     return lists, concepts
 
 

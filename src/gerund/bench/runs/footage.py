@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gerund.errors import UsageError
-from gerund.examples import Footage, without_tracks
+from gerund.examples import PIXELS, Footage, without_tracks
 from gerund.features.store import name_videos
 from gerund.types import Track
 from gerund.video.files import find_videos
 from gerund.video.reader import Video
 from gerund.video.workers import Workers
-
-PIXELS = "pixels"
-"""What stands in a report for the encoder and its fingerprint where the method looks at the pictures itself."""
 
 
 class VideoFolder:

@@ -27,6 +27,7 @@ from gerund.encoders.networks import i3d
 from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
 from gerund.examples import Examples, Inputs
+from gerund.features.tracks import RAW
 from gerund.methods.base import ClassEncoder
 from gerund.methods.card import MethodCard
 from gerund.methods.recognizers.bilinear import Bilinear
@@ -209,7 +210,7 @@ class Rows:
         return self._texts.unreadable(classes)
 
     def _direction(self, track: Track) -> FloatArray:
-        require_same_encoder(replace(track, encoder=track.encoder.removesuffix("-raw")), self.encoder)
+        require_same_encoder(replace(track, encoder=track.encoder.removesuffix(RAW)), self.encoder)
         if track.vectors.shape[1] != i3d.FEATURE_DIM:
             raise UsageError(
                 f"rows are scored on I3D's {i3d.FEATURE_DIM} features (the model i3d), and the vectors of "

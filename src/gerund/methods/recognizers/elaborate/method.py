@@ -50,6 +50,7 @@ from gerund.methods.recognizers.elaborate.rehearsal import (
     rehearsal_loss,
     stream_scores,
 )
+from gerund.methods.recognizers.elaborate.settings import published, require_together
 from gerund.methods.training.fitting import Group, History, StepProgress, fit_network, learned, load_learned
 from gerund.methods.training.learner import NOT_SETTINGS
 from gerund.methods.training.parameters import SPARE_VECTORS
@@ -62,13 +63,6 @@ from gerund.types import FloatArray, IntArray
 
 Texts = tuple[tuple[str, ...], ...]
 
-_VSE = {"streams": "video", "video_dropout": 0.5}
-_PUBLISHED: dict[str, dict[str, Any]] = {
-    "full": {},
-    "vse": {**_VSE, "bert_weight_decay": 1e-4},
-    "vse-words": {**_VSE, "text": "words", "epochs": 30, "warmup_steps": 2000, "period_steps": 50_000},
-    "objects": {"streams": "objects", "bert_weight_decay": 1e-4},
-}
 _NOT_ON_THE_CARD = {
     *NOT_SETTINGS, "bert", "words", "concepts", "epochs", "checkpoint_steps", "compat", "decay_vectors", "accumulate",
     "half", "recompute",
@@ -196,32 +190,18 @@ class Elaborate:
     _classes: tuple[object, Tensor] | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
-        if self.streams not in ("video", "objects", "both") or self.text not in ("bert", "words"):
-            raise UsageError(
-                f"streams is 'video', 'objects' or 'both' and text 'bert' or 'words', got {self.streams!r} and "
-                f"{self.text!r}"
-            )
-        if self.fusion not in (0, 1, 2, 3):
-            raise UsageError(f"fusion is 0, 1, 2 or 3, got {self.fusion}")
-        if self.text == "words" and not isinstance(self.words, VectorTable):
-            raise UsageError(
-                f"text='words' needs a table of word vectors such as GloVe's: words=VectorTable.read(...), --vectors "
-                f"words=VECTORS@WORDS; got {self.words!r}"
-            )
-        if self.recompute and self.text != "bert":
-            raise UsageError("recompute=True is for the layers of BERT, and text='words' has none")
         self.bert = str(self.bert)
         if self.bert == MINILM and self.bert_trains_from == type(self).bert_trains_from:
             self.bert_trains_from = "encoder.layer.4"
-        if self.loss not in ("ce", "l2", *LOSSES) or (self.loss == "l2" and self.streams == "both"):
-            raise UsageError(
-                f"loss is 'ce', {', '.join(map(repr, LOSSES))}, or 'l2' for one stream; got {self.loss!r} for "
-                f"streams={self.streams!r}"
-            )
-        if self.compat not in ("", "early-fusion") or (self.compat and (self.streams != "both" or self.fusion == 2)):
-            raise UsageError(
-                f"compat is '' or, with streams='both' and fusion 0, 1 or 3, 'early-fusion'; got {self.compat!r}"
-            )
+        require_together(
+            streams=self.streams,
+            text=self.text,
+            words=self.words,
+            recompute=self.recompute,
+            fusion=self.fusion,
+            loss=self.loss,
+            compat=self.compat,
+        )
 
     @classmethod
     def paper(cls, which: str = "full", **settings: Any) -> Self:
@@ -235,11 +215,7 @@ class Elaborate:
 
         Source: the released configurations.
         """
-        if which == "vse" and settings.get("text") == "words":
-            which = "vse-words"
-        if which not in _PUBLISHED:
-            raise UsageError(f"the published models are {', '.join(_PUBLISHED)}; got {which!r}")
-        return cls(**{"warmup_steps": 1700, "period_steps": 17_000, **_PUBLISHED[which], **settings})
+        return cls(**published(which, settings))
 
     def fit(self, examples: Examples | None, classes: ClassSpace) -> Self:
         """Learns from labelled features, and the objects beside them where a stream looks at objects.

@@ -23,7 +23,7 @@ from gerund.sinks import CSV, PAGE, VTT, AnswerKind, Lines, Order, OutputFormat,
 from gerund.sinks.formats import choose_format
 from gerund.text.classes import ClassSpace
 from gerund.video.identity import content_id
-from gerund.wanted import Wanted, choose_card
+from gerund.wanted import NoModel, Wanted, choose_card, needs_no_model
 from gerund.writing import check_outputs, is_stdout
 
 _UNFAMILIAR_SHOWN = 5
@@ -155,7 +155,10 @@ class Inquiry:
             self._record = Record(self._outputs.record, overwrite=self._outputs.overwrite, is_answer=is_answer)
             self._run.stack.callback(self._record.release)
         settings["progress"] = self._run.watcher.download
-        self.model = load(card.encoder if card.encoder and model == DEFAULT_MODEL else model, **settings)
+        if model == DEFAULT_MODEL and needs_no_model(card):
+            self.model = Model(NoModel(), device=settings.get("device", "auto"))
+        else:
+            self.model = load(card.encoder if card.encoder and model == DEFAULT_MODEL else model, **settings)
         if wanted.text_model:
             parts["texts"] = load(wanted.text_model, **settings).encoder
         made = self.model.method(

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gerund.answering import Answerer
-from gerund.encoders.base import Encoder
+from gerund.encoders.base import Encoder, VideoOnly, Window
 from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
+from gerund.examples import PIXELS
 from gerund.features import Sampling
 from gerund.features.object_lists import ObjectLists, read_objects, require_learned_network
 from gerund.features.tracks import RAW
@@ -20,6 +21,8 @@ from gerund.methods.failures import errors_while
 from gerund.methods.training import saved
 from gerund.methods.training.lesson import read_lesson, require_objects
 from gerund.own import names_file
+from gerund.types import FloatArray, FrameArray
+from gerund.video.memory import FrameSource
 
 PARTS = ("texts", "descriptions", "rows", "words", "concepts")
 """What methods may be built on besides the model, by the names of their constructors' arguments."""
@@ -31,6 +34,33 @@ _BEFORE = {
     "devise": "the classifier rows that this once meant are --method rows-devise",
 }
 """What `classify --method` once meant by these names."""
+
+
+class NoModel(VideoOnly):
+    """Stands in a model's place for a method that looks at the pictures itself and asks nobody about names."""
+
+    name = fingerprint = PIXELS
+    dim = 0
+
+    def sample(self, video: FrameSource, *, dense: bool) -> list[Window]:
+        """Refused: nothing here sees videos.
+
+        Raises:
+            UsageError: always.
+        """
+        raise self._no_model()
+
+    def raw_windows(self, frames: FrameArray, *, dense: bool) -> FloatArray:
+        """Refused; see `sample`."""
+        raise self._no_model()
+
+    def _no_model(self) -> UsageError:
+        return UsageError("no model was loaded, for the method takes decoded frames; name one (--model)")
+
+
+def needs_no_model(card: MethodCard) -> bool:
+    """True for a method that is built on no model, neither to see videos nor to read names."""
+    return require_takes(card.load()) == "clip" and not any(takes(card, part) for part in ("encoder", "texts"))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gerund.bench.datasets import check, find_dataset, find_files, find_lists, lists, read_listing
+from gerund.bench.datasets import check, find_dataset, find_files, lists, read_listing
 from gerund.bench.datasets.catalog import DATASETS
+from gerund.bench.datasets.folders import take_stock
 from gerund.errors import UsageError
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -19,6 +20,11 @@ SIZES = {
     "ucf101": 101, "hmdb51": 51, "olympicsports16": 16, "kinetics400": 400, "kinetics600": 600, "kinetics700": 700,
     "activitynet200": 200, "thumos14": 20, "sthv2": 174,
 }  # fmt: skip
+
+
+def find_lists(name, folder):
+    """The list files of a data set under a folder, those first that say most."""
+    return take_stock(find_dataset(name), folder).lists
 
 
 def write(path: Path, *lines: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -186,7 +187,7 @@ def test_a_paper_without_features_is_refused():
 def test_objects_are_needed_of_every_video():
     """Where videos come with objects, one without is an error that names it."""
     ids = WORLD.ids()[:3]
-    objects = {video: [1, 2] for video in ids[:2]}
+    objects = SimpleNamespace(places={video: [1, 2] for video in ids[:2]})
     with pytest.raises(UsageError, match=f"1 of 3 videos have no objects, such as {ids[2]}"):
         inputs(ids, WORLD, replace(MATERIAL, objects=objects))
     found = inputs(ids[:2], WORLD, replace(MATERIAL, objects=objects))

@@ -1,4 +1,4 @@
-"""A metric, a protocol and a format of output are one new file each: in a copy, the command line knows them."""
+"""What comes with gerund is one new file each: in a copy, the command line knows it."""
 
 from __future__ import annotations
 
@@ -127,6 +127,48 @@ def test_a_format_is_one_file(copy, tmp_path):
     assert len((tmp_path / "found.csv").read_text().splitlines()) == len(lines) + 1
     refused = copy.typed("classify", "a.mp4", "--actions", ACTIONS, "--to", "x.lab", code=stub)
     assert refused.exit_code == 2 and "labels cannot show a list of actions" in refused.output
+
+
+STUB = (
+    "import gerund.api; from gerund.api import Model; from stub import ColourEncoder; "
+    "gerund.api.load = lambda *_, **__: Model(ColourEncoder()); from gerund.cli import main; main()"
+)
+EXAMPLES = TESTS.parent / "examples"
+
+
+def test_a_recognizer_is_one_file(copy):
+    """The example with a card at its end, put into the folder of recognizers, is listed and evaluated by its name."""
+    card = "\nfrom gerund.methods.card import MethodCard\nCARDS = (MethodCard('ridge', Ridge, 'ridge regression'),)\n"
+    (copy.house / "methods/recognizers/ridge.py").write_text((EXAMPLES / "recognizer.py").read_text() + card)
+    assert "ridge regression" in copy.typed("methods", "list").stdout
+    done = copy.typed("evaluate", "ridge", "--on", "toyworld", "--set", "strength=0.1,10")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_localizer_is_one_file(copy, tmp_path):
+    """The same for the folder of localizers; it answers about a video."""
+    card = (
+        "\nfrom gerund.methods.card import MethodCard\n"
+        "CARDS = (MethodCard('peaks', Peaks, 'stretches above the mean', task='localization'),)\n"
+    )
+    (copy.house / "methods/localizers/peaks.py").write_text((EXAMPLES / "localizer.py").read_text() + card)
+    write_colours(tmp_path / "a.mp4", ["red", "green"])
+    done = copy.typed("locate", "a.mp4", "--actions", ACTIONS, "--method", "peaks", "--json", "-", code=STUB)
+    assert done.exit_code == 0 and '"method": "peaks"' in done.stdout, done.output
+
+
+def test_an_encoder_is_one_file(copy, tmp_path):
+    """The same for the families of encoders; it is listed, and its features are kept."""
+    card = (
+        "\nfrom gerund.encoders import EncoderCard\n"
+        "CARDS = (EncoderCard('colours', 'colours of a grid', 'video', lambda order: Colours(), dim=48),)\n"
+        "Colours.fingerprint = 'colours-1'\n"
+    )
+    (copy.house / "encoders/families/colours.py").write_text((EXAMPLES / "encoder.py").read_text() + card)
+    assert "colours of a grid" in copy.typed("models", "show", "colours").stdout
+    write_colours(tmp_path / "a.mp4", ["red", "green"])
+    done = copy.typed("extract", "a.mp4", "--encoder", "colours", "--out", "features")
+    assert done.exit_code == 0 and "x 48" in done.stdout, done.output
 
 
 # what a new file may get wrong

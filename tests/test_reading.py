@@ -329,13 +329,13 @@ def test_every_reader_of_json_names_its_file(tmp_path):
     """Nested JSON is an error of the room that reads it, wherever it comes in."""
     from gerund.bench.datasets.lists import read_annotations, read_metas
     from gerund.bench.scoring.predictions import read_detections
-    from gerund.features.importers import read_objects
+    from gerund.features.object_lists import read_lists
     from gerund.features.timing import read_info
     from gerund.text.descriptions import Descriptions
 
     path = tmp_path / "deep.json"
     path.write_text('{"database": {"results": ' + "[" * 900 + "]" * 900 + "}}")
-    readers = (read_annotations, read_metas, read_detections, read_objects, read_info, Descriptions.read)
+    readers = (read_annotations, read_metas, read_detections, read_lists, read_info, Descriptions.read)
     for reader in (*readers, read_descriptions):
         with pytest.raises(GerundError, match=r"deep\.json"):
             reader(path)

@@ -245,14 +245,17 @@ def test_material_is_read_for_each_side(monkeypatch, tmp_path, train_on, apart):
     monkeypatch.setattr(assembly, "find_benchmark", lambda name: benchmark)
     monkeypatch.setattr(assembly, "read_listing", lambda name, folder: (name, folder))
     monkeypatch.setattr(assembly, "open_features", lambda folder, **which: (folder, which))
+    monkeypatch.setattr(assembly, "_require_real_weights", lambda material: None)
     objects = tmp_path / "objects.json"
     objects.write_text(json.dumps({"v": [[3, 1], [0.9, 0.1]]}))
+    (tmp_path / "things.tsv").write_text("".join(f"thing {number}\twhat it is\n" for number in range(4)))
     request = Request("uniform", "l", features="f", data="d", encoder="e", sampling="s", objects=str(objects))
+    request = replace(request, objects_vocabulary=str(tmp_path / "things.tsv"))
     found = assemble(replace(request, model="m"), lambda name: f"model {name}")
     assert found.material.test == ("thumos14", Path("d")) and (found.material.train != found.material.test) is apart
-    assert found.material.test_features == (Path("f"), {"encoder": "e", "sampling": "s"})
+    assert found.material.test_features == (Path("f"), {"encoder": "e", "sampling": "s", "raw": False})
     assert found.material.train_features is found.material.test_features
-    assert list(found.material.objects["v"]) == [3, 1] and found.parts["encoder"] == "model m"
+    assert list(found.material.objects.places["v"]) == [3, 1] and found.parts["encoder"] == "model m"
     assert found.parts["texts"] == "model m", "the model that was named encodes the classes' texts"
     own = assemble(replace(request, train_features="t", model="m", objects="", texts="name"), lambda name: WORLD)
     assert own.material.train_features[0] == Path("t") and own.material.objects is None

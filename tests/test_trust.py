@@ -24,9 +24,9 @@ from gerund.encoders.networks.i3d import _ArrayUnpickler
 from gerund.encoders.weights import legacy
 from gerund.encoders.weights.checkpoint import find_name
 from gerund.errors import GerundError, UsageError
-from gerund.methods.own import file_sha256, run_file
 from gerund.methods.recognizers.eszsl import Eszsl
 from gerund.methods.training.saved import load, save
+from gerund.own import file_sha256, run_file
 from gerund.reading import DamageError
 from gerund.text.classes import ClassSpace
 from hidden_map import hidden_map
@@ -183,7 +183,7 @@ def rewrite(folder, **changes):
     "home",
     [
         "gerund.methods.catalog:class_of",
-        "gerund.methods.own:run_file",
+        "gerund.own:run_file",
         "gerund.methods.recognizers.elaborate.layers:BertBackbone",
         "gerund.methods.training.learner:Learner",
         "os:system",
@@ -320,14 +320,15 @@ ALLOWED = {
     ("methods/card.py", "import_module"): "the homes of gerund's own cards",
     ("discovery.py", "import_module"): "the files of a folder of gerund's own",
     ("encoders/catalog.py", "import_module"): "the files of gerund's own folder encoders/families",
-    ("methods/own.py", "loader.exec_module"): "the file that a person names, by its hash",
-    ("methods/own.py", "module_from_spec"): "the same",
-    ("methods/own.py", "spec_from_loader"): "the same",
-    ("methods/own.py", "self.source_to_code"): "the same",
+    ("own.py", "loader.exec_module"): "the file that a person names, by its hash",
+    ("own.py", "module_from_spec"): "the same",
+    ("own.py", "spec_from_loader"): "the same",
+    ("own.py", "self.source_to_code"): "the same",
     ("methods/training/processes.py", "dist.broadcast_object_list"): "between the processes of one run; SECURITY.md",
     ("assets/package_index.py", "subprocess.run"): "pip, with fixed arguments",
     ("encoders/networks/i3d.py", "pickle.Unpickler"): "an allow-list of names",
     ("reading.py", "yaml.load"): "a loader of its own, plainer than safe_load",
+    ("chores/programs.py", "subprocess.Popen"): "programs that a person installed, with words of gerund's, no shell",
     ("video/process.py", "subprocess.Popen"): "gerund's own module that decodes, with fixed arguments",
     ("methods/recognizers/elaborate/layers.py", "AutoTokenizer.from_pretrained"): "trust_remote_code=False",
     ("encoders/engines/torch.py", "torch.compile"): "a module made from gerund's own graph",
@@ -397,7 +398,7 @@ def test_the_search_is_not_blind(tmp_path, line):
     assert list(risky(tmp_path / "a.py"))
 
 
-@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "builtins.getattr", "gerund.methods.own.run_file"])
+@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "builtins.getattr", "gerund.own.run_file"])
 def test_every_pickle_is_refused_what_is_not_known(name):
     """No checkpoint can ask for a function that runs something, whatever road it is read on."""
     module, _, last = name.rpartition(".")
@@ -414,7 +415,7 @@ def test_security_says_what_is_data():
     text = (root / "SECURITY.md").read_text()
     for kind in (
         "Videos", "Action lists", "Descriptions", "Features", "Checkpoints", "Reports", "Trained folders", "Playlists",
-        "A model server's replies",
+        "A model server's replies", "Archives of videos", "Lists of clips",
     ):  # fmt: skip
         assert f"### {kind}" in text
     assert "SECURITY.md" in (root / "README.md").read_text()

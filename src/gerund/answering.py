@@ -23,9 +23,9 @@ from gerund.features.object_lists import ObjectLists
 from gerund.methods.adapters import Pooled, Sliding
 from gerund.methods.card import Task, require_takes
 from gerund.methods.catalog import describe_method
-from gerund.methods.own import file_sha256
 from gerund.methods.questions import ask_scores, ask_segments, logit_scale_of
 from gerund.metrics.calibration import softmax
+from gerund.own import file_sha256
 from gerund.text.classes import ClassSpace
 from gerund.types import IntArray, Segments
 

@@ -157,11 +157,12 @@ class Record:
         self._file.append(text)
         self._add(line, begin, len(text))
 
-    def close(self, order: Sequence[str]) -> None:
+    def close(self, order: Sequence[str], *, only: bool = False) -> None:
         """Leaves out the lines that no longer count and puts the others in order.
 
         Args:
             order: the videos of the command; lines of others come behind them, as they were.
+            only: leave those out as well.
 
         Raises:
             OutputError: there is no room for the new file. The old one stays, with all that counts in it.
@@ -169,7 +170,7 @@ class Record:
         if self._file is None:
             return
         rank = {os.path.abspath(video): number for number, video in enumerate(order)}
-        counting = [item for item in self._entries if item.counts]
+        counting = [item for item in self._entries if item.counts and not (only and item.place not in rank)]
         ordered = sorted(counting, key=lambda item: rank.get(item.place, len(rank)))
         if ordered != self._entries:
             self._rewrite(ordered)

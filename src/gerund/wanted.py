@@ -18,9 +18,9 @@ from gerund.features.tracks import RAW
 from gerund.methods.card import MethodCard, require_takes
 from gerund.methods.catalog import find_method, make_method, takes
 from gerund.methods.failures import errors_while
-from gerund.methods.own import names_file
 from gerund.methods.training import saved
 from gerund.methods.training.lesson import read_lesson, require_objects
+from gerund.own import names_file
 from gerund.types import FloatArray, FrameArray
 from gerund.video.memory import FrameSource
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import netrc
 import os
 import shutil
@@ -14,12 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from gerund.errors import AssetError
+from gerund.reading import parse_json
+from gerund.writing import write_text
 
 DownloadProgress = Callable[[str, int, int], None]
 """Called with a label, the bytes done and the bytes in all."""
@@ -29,6 +32,7 @@ _TRIES = 3
 _BLOCK_BYTES = 1 << 20
 _MOST_PAGE_BYTES = 64 << 20
 """The longest page of an index that is read; the longest known has a fourth of it."""
+_CACHE, _OWN_PLACE = "set GERUND_CACHE elsewhere", "name a folder elsewhere"
 
 
 @dataclass(frozen=True)
@@ -110,24 +114,7 @@ def download(
     """
     part = target.with_name(target.name + ".part")
     require_space(part.parent, size_bytes - (part.stat().st_size if part.exists() else 0), label)
-    for attempt in range(1, _TRIES + 1):
-        try:
-            _continue_download(url, part, size_bytes, label, connection, progress)
-            break
-        except HTTPError as error:
-            if error.code == 416 and attempt < _TRIES:  # more on disk than the server has: not a beginning of this file
-                part.unlink(missing_ok=True)
-            elif error.code < 500 or attempt == _TRIES:
-                raise AssetError(f"{label}: {_without_login(url)} answered {error.code} {error.reason}") from error
-        except (URLError, HTTPException, OSError, ValueError) as error:
-            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-                raise AssetError(f"{label}: no space left in {part.parent}; free some or set GERUND_CACHE") from error
-            if attempt == _TRIES:
-                raise AssetError(
-                    f"{label}: cannot fetch {_without_login(url)} ({_plain(error)}). Check the network and run the "
-                    "command again: what has arrived is kept"
-                ) from error
-        time.sleep(0.5 * attempt)
+    _try_often(lambda: _continue_download(url, part, size_bytes, label, connection, progress), url, part, label)
     found = file_sha256(part)
     if found != sha256:
         part.unlink()
@@ -136,6 +123,116 @@ def download(
             "Try again; if it happens twice, the server serves another file"
         )
     os.replace(part, target)
+
+
+def download_unknown(
+    url: str,
+    target: Path,
+    *,
+    most_bytes: int,
+    label: str,
+    connection: Connection,
+    progress: DownloadProgress | None = None,
+) -> None:
+    """Fetches a file of which neither size nor hash is known; it appears whole, by the server's account, or not at all.
+
+    An interrupted call is gone on from where the server says that the file is still the same (ETag, Last-Modified);
+    what it said lies beside ``*.part`` as ``*.part.json``.
+
+    Raises:
+        AssetError: no network, no space, a server that does not say how long the file is, or one that is too long.
+    """
+    part = target.with_name(target.name + ".part")
+    require_space(part.parent, 0, label, advice=_OWN_PLACE)
+    _try_often(
+        lambda: _continue_unknown(url, part, most_bytes, label, connection, progress), url, part, label, _OWN_PLACE
+    )
+    os.replace(part, target)
+    _seal_of(part).unlink(missing_ok=True)
+
+
+def _try_often(go_on: Callable[[], None], url: str, part: Path, label: str, advice: str = _CACHE) -> None:
+    """Begins a download, and goes on with it where that may help.
+
+    Raises:
+        AssetError: it does not.
+    """
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return go_on()
+        except HTTPError as error:
+            if error.code == 416 and attempt < _TRIES:  # more on disk than the server has: not a beginning of this file
+                part.unlink(missing_ok=True)
+            elif error.code < 500 or attempt == _TRIES:
+                raise AssetError(f"{label}: {_without_login(url)} answered {error.code} {error.reason}") from error
+        except (URLError, HTTPException, OSError, ValueError) as error:
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise AssetError(f"{label}: no space left in {part.parent}; free some or {advice}") from error
+            if attempt == _TRIES:
+                raise AssetError(
+                    f"{label}: cannot fetch {_without_login(url)} ({_plain(error)}). Check the network and run the "
+                    "command again: what has arrived is kept"
+                ) from error
+        time.sleep(0.5 * attempt)
+
+
+def _continue_unknown(
+    url: str, part: Path, most_bytes: int, label: str, connection: Connection, progress: DownloadProgress | None
+) -> None:
+    have, seal = _begun(part)
+    if have and have == seal.get("size"):
+        return
+    headers = {"Range": f"bytes={have}-", "If-Range": seal["tag"]} if have else {}
+    answer: HTTPResponse
+    with connection.opener().open(_request(url, headers), timeout=_TIMEOUT_S) as answer:
+        resumed = answer.status == 206 and answer.headers.get("Content-Range", "") == f"bytes {have}-" + (
+            f"{seal.get('size', 0) - 1}/{seal.get('size')}"
+        )
+        if answer.status == 206 and not resumed:
+            part.unlink(missing_ok=True)
+            raise URLError("the server sent another part of the file than the one asked for")
+        if not resumed:
+            have, seal = 0, _new_seal(answer)
+        if seal["size"] > most_bytes:
+            raise AssetError(f"{label}: {seal['size'] / 1e9:.1f} GB; at most {most_bytes / 1e9:.1f} GB are fetched")
+        require_space(part.parent, seal["size"] - have, label, advice=_OWN_PLACE)
+        with part.open("ab" if resumed else "wb") as file:
+            if not resumed:
+                write_text(_seal_of(part), json.dumps(seal))
+            while block := answer.read(_BLOCK_BYTES):
+                file.write(block)
+                have += len(block)
+                if progress:
+                    progress(label, have, seal["size"])
+            file.flush()
+            os.fsync(file.fileno())
+    if have != seal["size"]:
+        raise URLError(f"the connection ended after {have} of {seal['size']} bytes")
+
+
+def _begun(part: Path) -> tuple[int, dict[str, Any]]:
+    """How much of a file is there, and what the server said of it; nothing where it said too little to go on."""
+    try:
+        seal = parse_json(_seal_of(part).read_text())
+        if isinstance(seal["tag"], str) and seal["tag"] and isinstance(seal["size"], int):
+            have = part.stat().st_size
+            return (have, seal) if have <= seal["size"] else (0, {})
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return 0, {}
+
+
+def _new_seal(answer: HTTPResponse) -> dict[str, Any]:
+    """What tells a file from its successor under the same address: its length, and a tag where the server has one."""
+    length = answer.headers.get("Content-Length", "")
+    if not length.isdecimal():
+        raise AssetError(f"{_without_login(answer.geturl())}: the server does not say how long the file is")
+    tag = answer.headers.get("ETag", "")
+    return {"size": int(length), "tag": answer.headers.get("Last-Modified", "") if tag[:1] != '"' else tag}
+
+
+def _seal_of(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
 
 
 def _continue_download(
@@ -169,7 +266,7 @@ def _continue_download(
         raise URLError(f"the connection ended after {have} of {size_bytes} bytes")
 
 
-def require_space(folder: Path, size_bytes: int, label: str) -> None:
+def require_space(folder: Path, size_bytes: int, label: str, *, advice: str = _CACHE) -> None:
     """Makes the folder, and says no before a download begins that cannot fit.
 
     Raises:
@@ -178,14 +275,12 @@ def require_space(folder: Path, size_bytes: int, label: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise AssetError(
-            f"{label}: cannot create {folder}: {error.strerror or error}; set GERUND_CACHE elsewhere"
-        ) from error
+        raise AssetError(f"{label}: cannot create {folder}: {error.strerror or error}; {advice}") from error
     free = shutil.disk_usage(folder).free
     if free < size_bytes:
         raise AssetError(
             f"{label}: needs {size_bytes / 1e6:.0f} MB in {folder}, which has {free / 1e6:.0f} MB free; "
-            "free some space or point GERUND_CACHE elsewhere"
+            f"free some space or {advice}"
         )
 
 

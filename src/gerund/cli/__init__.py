@@ -14,6 +14,7 @@ import typer
 
 from gerund.cli import (
     benchmarks,
+    data,
     descriptions,
     evaluation,
     features,
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (videos, models, methods, features, objects, evaluation, reports, benchmarks, scoring, descriptions):
+for room in (videos, models, methods, features, objects, evaluation, reports, benchmarks, scoring, descriptions, data):
     app.add_typer(room.app)
 
 

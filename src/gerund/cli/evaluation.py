@@ -17,6 +17,7 @@ from gerund.cli.options import (
     EngineName,
     ObjectsVocabulary,
     PrecisionName,
+    Skip,
     Texts,
     Threads,
     pairs,
@@ -101,6 +102,7 @@ def evaluate(
         typer.Option(metavar="DATASET", help="What the features were trained on, for the overlap-free figures."),
     ] = None,
     allow_missing: AllowMissing = False,
+    skip: Skip = "",
     predictions: Annotated[
         str, typer.Option(metavar="PATTERN", help="Score these detection files instead; {split} stands for the split.")
     ] = "",
@@ -147,6 +149,7 @@ def evaluate(
             trained=_absolute(trained),
             trained_on=trained_on or [],
             allow_missing=allow_missing,
+            skip=_absolute(skip),
             predictions=_absolute(predictions),
             truth=_absolute(truth),
             videos=_absolute(videos),
@@ -219,6 +222,7 @@ def train(
     paper: Paper = False,
     splits: Splits = "",
     allow_missing: AllowMissing = False,
+    skip: Skip = "",
     seed: Seed = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would take: steps, parameters, memory, time.")
@@ -277,6 +281,7 @@ def train(
             splits=_names(splits),
             allow_missing=allow_missing,
             videos=_absolute(str(videos)) if on and videos else "",
+            skip=_absolute(skip),
             seed=seed,
             device=device,
         )
@@ -400,7 +405,7 @@ def _vocabulary(given: str) -> str:
 
 def _method(given: str) -> str:
     """A method's name; a file is named so that it is the same one from another folder."""
-    from gerund.methods.own import names_file
+    from gerund.own import names_file
 
     file, _, name = given.rpartition(":")
     return f"{_absolute(file)}:{name}" if names_file(given) else given

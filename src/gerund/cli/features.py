@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gerund.batch import Batch, batch
-from gerund.cli.options import DEFAULT_MODEL, DecodeThreads, Device, EngineName, Paths, PrecisionName, Quiet, Threads
+from gerund.cli.options import (
+    DEFAULT_MODEL,
+    DecodeThreads,
+    Device,
+    EngineName,
+    Paths,
+    PrecisionName,
+    Quiet,
+    Skip,
+    Threads,
+)
 from gerund.cli.rates import PicturesFps, rate_of_pictures
 from gerund.errors import VideoError, reason_of
 
@@ -80,6 +90,7 @@ def extract(
             metavar="DIR", help="Name videos by their paths below this folder, not by their file names alone."
         ),
     ] = None,
+    skip: Skip = "",
     device: Device = "auto",
     threads: Threads = 0,
     engine: EngineName = "auto",
@@ -113,6 +124,8 @@ def extract(
             views=parse_pair(views, "--views") if views else None,
         )
         pictures_fps = rate_of_pictures(run, fps)
+        if skip:
+            _leave_out(run, skip)
         named = name_videos(run.videos, root)
         check_place(out)
         settings: dict[str, Any] = {"device": device, "threads": threads, "engine": engine, "precision": precision}
@@ -184,6 +197,17 @@ def import_features(
             times=times,
         )
         _take_over(run, found, out, quiet=quiet)
+
+
+def _leave_out(run: Batch, skip: str) -> None:
+    """Takes the bad videos of a scan's list from those of the command."""
+    from gerund.chores.verdicts import KnownBad
+
+    bad = KnownBad.read(skip)
+    kept = [path for path in run.videos if not bad.has_file(path)]
+    if not run.quiet:
+        run.say(f"note: {len(run.videos) - len(kept)} of {len(run.videos)} videos left out, bad by {skip}")
+    run.videos = kept
 
 
 def _take_over(run: Batch, found: ImportedFeatures, out: Path, *, quiet: bool) -> None:

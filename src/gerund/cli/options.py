@@ -74,6 +74,12 @@ Approximate = Annotated[
         "--approximate-frames", help="Look at the nearest keyframes; tells how far off they are (CLIP's kin)."
     ),
 ]
+Skip = Annotated[
+    str,
+    typer.Option(
+        metavar="LIST", help="Leave out the bad videos of a list that 'gerund data scan --json' wrote, and no others."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table; files and errors only.")]
 JsonFile = Annotated[
     str | None,

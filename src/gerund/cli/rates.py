@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 PicturesFps = Annotated[
     float | None,
-    typer.Option("--fps", min=1e-3, metavar="R", help="Pictures a second, of folders of numbered pictures (else 25)."),
+    typer.Option(
+        "--fps",
+        min=1e-3,
+        metavar="R",
+        help="Pictures a second, of folders of numbered pictures (else that of frames.json, or 25).",
+    ),
 ]
 
 
@@ -33,14 +38,15 @@ def rate_of_pictures(run: Batch, fps: float | None) -> float | None:
     Raises:
         UsageError: there is a rate and no folder of pictures.
     """
-    from gerund.video.numbering import PICTURES_FPS
+    from gerund.video.numbering import PICTURES_FPS, stated_rate
 
     folders = [path for path in run.videos if path.is_dir()]
     if not folders:
         if fps is not None:
             raise UsageError("--fps is for folders of numbered pictures; files have a rate of their own")
         return None
-    if fps is None and not run.quiet:
-        what = "1 folder of pictures" if len(folders) == 1 else f"{len(folders)} folders of pictures"
+    silent = [path for path in folders if stated_rate(path) is None]
+    if fps is None and silent and not run.quiet:
+        what = "1 folder of pictures" if len(silent) == 1 else f"{len(silent)} folders of pictures"
         run.say(f"note: {what} read at {float(PICTURES_FPS):g} pictures a second, for nothing says their rate (--fps)")
     return fps

@@ -11,13 +11,15 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any, cast
 
 from gerund.assets import DownloadProgress, hub_folder
 from gerund.encoders import families
 from gerund.encoders.base import Encoder
 from gerund.encoders.card import EncoderCard, Held, Order
 from gerund.encoders.engines import Device, EngineName, Precision, choose
-from gerund.errors import AssetError, UsageError
+from gerund.errors import AssetError, UsageError, in_words
+from gerund.own import names_file, run_file
 
 __all__ = ["EncoderCard", "Held", "Order", "build", "encoders", "find_encoder", "register"]
 
@@ -73,7 +75,8 @@ def build(
     """The encoder that a name, a weight file, a folder or the name of a folder on the model hub stands for.
 
     Args:
-        name_or_path: a name of the catalogue is never looked for as a file.
+        name_or_path: a name of the catalogue is never looked for as a file. ``file.py:Class`` is code of a user's,
+            which is run; only what a person named may be given so.
         engine: see `gerund.encoders.engines.compile_graph`, as are the next three.
         precision: arithmetic.
         device: where to compute.
@@ -86,6 +89,8 @@ def build(
         AssetError: its weights cannot be had, or are not its own.
     """
     choose(engine, precision, device)  # what cannot be is told before anything is fetched or read
+    if names_file(name_or_path):
+        return _own(name_or_path)
     card = next((card for card in encoders() if card.name == name_or_path), None)
     held = None if card else _held(name_or_path)
     if held:
@@ -93,7 +98,7 @@ def build(
     if card is None:
         raise UsageError(
             f"no model {name_or_path!r}; give one of {', '.join(card.name for card in encoders())}, a file, a folder, "
-            "or a hub name such as 'owner/name'"
+            "a hub name such as 'owner/name', or code of yours as file.py:Class"
         )
     if random_weights:
         _require_drawable(card, held)
@@ -106,6 +111,28 @@ def build(
             f"in place of the name{random}"
         )
     return card.build(Order(name_or_path, held, random_weights, engine, precision, device, threads, progress))
+
+
+def _own(home: str) -> Encoder:
+    """An encoder of a user's file; one that has no fingerprint of its own is known by its file's hash.
+
+    Raises:
+        UsageError: the class is not there, or cannot be made without arguments.
+    """
+    path, _, name = home.rpartition(":")
+    found = run_file(Path(path))
+    made: Any = getattr(found.module, name, None)
+    if not callable(made):
+        raise UsageError(f"{path} has no class {name!r}")
+    try:
+        encoder = made()
+    except Exception as error:
+        raise UsageError(f"{home} cannot be made without arguments: {in_words(error)}") from error
+    if getattr(encoder, "fingerprint", None) is None:
+        made.fingerprint = found.sha256[:16]
+    if not hasattr(encoder, "name"):
+        made.name = home
+    return cast(Encoder, encoder)
 
 
 def _held(given: str) -> Held | None:

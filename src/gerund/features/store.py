@@ -35,7 +35,7 @@ from gerund.features.tracks import FeatureError, Features, TrackKind
 from gerund.reading import open_arrays, parse_json
 from gerund.types import FloatArray, Track
 from gerund.video.identity import content_id
-from gerund.video.numbering import PICTURES_FPS
+from gerund.video.numbering import rate_of
 from gerund.video.reader import Video
 from gerund.writing import whole_file
 
@@ -261,7 +261,7 @@ def name_videos(paths: Iterable[str | os.PathLike[str]], root: str | os.PathLike
 
 def _source(given: Source) -> dict[str, Any]:
     """What tells one video file, or folder of pictures, from another of the same name."""
-    path, fps = (given.path, given.pictures_fps) if isinstance(given, Video) else (given, PICTURES_FPS)
+    path, fps = (given.path, given.pictures_fps) if isinstance(given, Video) else (given, rate_of(Path(given)))
     try:
         status = os.stat(path)
     except OSError as error:

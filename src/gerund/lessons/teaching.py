@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gerund.bench.datasets.listing import ListedVideo, Listing
+from gerund.bench.datasets.lists import stem_of
 from gerund.bench.protocols.benchmark import Benchmark, Split, Task
 from gerund.bench.protocols.tasks import SplitVideos
 from gerund.bench.runs.assembly import LoadEncoder, assemble_on
@@ -17,6 +18,7 @@ from gerund.bench.runs.footage import VideoFolder
 from gerund.bench.runs.learning import Learning, Say, SplitRun
 from gerund.bench.runs.material import Material
 from gerund.bench.runs.request import Request
+from gerund.chores.verdicts import KnownBad
 from gerund.encoders.base import Encoder
 from gerund.errors import GerundError, UsageError, VideoError
 from gerund.features import Features, FrameProgress, open_features
@@ -139,13 +141,13 @@ def teach(
         features = open_features(
             Path(request.features), encoder=request.encoder or None, sampling=request.sampling or None, raw=raw
         )
-        matched = match(labels.rows, features.ids(), timed=timed)
+        matched = _without_bad(match(labels.rows, features.ids(), timed=timed), request.skip, files, done)
     elif takes_clips and own.folder is not None:
-        matched = match(labels.rows, list(files), timed=timed)
+        matched = _without_bad(match(labels.rows, list(files), timed=timed), request.skip, files, done)
         features = VideoFolder(own.folder, own.decoders)
         request = replace(request, model=request.model or request.encoder or model)
     else:
-        matched = match(labels.rows, list(files), timed=timed)
+        matched = _without_bad(match(labels.rows, list(files), timed=timed), request.skip, files, done)
         encoder = load(request.encoder or model) if matched.shown else None
         features, matched = _encoded(own, files, matched, encoder, done, few=not timed, raw=raw, watching=watching)
         request = replace(request, model=request.model or request.encoder or model)
@@ -171,6 +173,22 @@ def teach(
     )
     write_lesson(lesson, out)
     return done
+
+
+def _without_bad(matched: Matched, skip: str, files: Mapping[str, Path], done: Taught) -> Matched:
+    """The matches without the videos that a scan's list calls bad: files by themselves, others by their names."""
+    if not skip:
+        return matched
+    bad = KnownBad.read(skip)
+
+    def is_bad(video: str) -> bool:
+        return bad.has_file(files[video]) if video in files else stem_of(video) in bad.ids
+
+    shown = tuple(one for one in matched.shown if not is_bad(one.video))
+    missing = tuple(item for item in matched.missing if stem_of(item[0]) not in bad.ids)
+    count = len(matched.shown) + len(matched.missing) - len(shown) - len(missing)
+    done.notes.append(f"{count} videos left out, bad by {skip}")
+    return replace(matched, shown=shown, missing=missing)
 
 
 def _encoded(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gerund.errors import UsageError
-from gerund.methods.own import home_of, names_file, run_file
+from gerund.own import home_of, names_file, run_file
 
 Task = Literal["recognition", "localization"]
 

@@ -18,8 +18,8 @@ from gerund.discovery import modules_of
 from gerund.errors import GerundError, UsageError
 from gerund.methods import localizers, recognizers
 from gerund.methods.card import MethodCard
-from gerund.methods.own import names_file, run_file
 from gerund.methods.training.learner import NOT_SETTINGS
+from gerund.own import names_file, run_file
 from gerund.text.descriptions import Descriptions
 from gerund.text.descriptions.readers import read_descriptions
 

@@ -164,6 +164,25 @@ class Decoder:
                         return
         raise VideoError(self._path, f"decoding stopped before frame {target}; the file is damaged or has changed")
 
+    def count_damaged(self, index: Index) -> int:
+        """Decodes every frame and counts those that the decoder itself calls damaged.
+
+        Raises:
+            VideoError: the file cannot be decoded, or fewer frames come out than it has.
+        """
+        stamps = None if index.stamps is None else set(index.stamps.tolist())
+        shown, damaged = 0, 0
+        with open_media(self._path, self._limits) as (container, stream):
+            for frame in self._counted(container.decode(stream)):
+                if stamps is None or frame.pts in stamps:
+                    shown += 1
+                    damaged += frame.is_corrupt
+        if shown < len(index.times_s):
+            raise VideoError(
+                self._path, f"only {shown} of its {len(index.times_s)} frames can be decoded; the file is damaged"
+            )
+        return damaged
+
     def _require_stored(self, promised: int) -> None:
         """Tells a file that was cut off from one that shows only a part of what it stores (a trim without re-encoding).
 

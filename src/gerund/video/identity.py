@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from gerund.errors import VideoError
-from gerund.video.numbering import PICTURES_FPS, numbered_pictures
+from gerund.video.numbering import numbered_pictures, rate_of
 
 _WHOLE_BYTES = 1 << 20
 _END_BYTES = 1 << 18
@@ -18,7 +18,7 @@ _BLOCKS = 8
 _PICTURES = 10
 
 
-def content_id(path: str | os.PathLike[str], *, fps: Fraction = PICTURES_FPS) -> str:
+def content_id(path: str | os.PathLike[str], *, fps: Fraction | None = None) -> str:
     """What names a video by its content: 32 hexadecimal digits, cheap for a file of any size.
 
     It is the beginning of a SHA-256 over the size of the file and, of a file of at most 1 MiB, all of it; of a larger
@@ -31,13 +31,13 @@ def content_id(path: str | os.PathLike[str], *, fps: Fraction = PICTURES_FPS) ->
 
     Args:
         path: the file or folder.
-        fps: pictures a second of a folder.
+        fps: pictures a second of a folder; None for what it says itself.
 
     Raises:
         VideoError: it is no plain file and no folder of pictures, or cannot be read. A pipe is never opened.
     """
     if os.path.isdir(path):
-        return _content_of_pictures(Path(path), fps)
+        return _content_of_pictures(Path(path), fps or rate_of(Path(path)))
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise VideoError(path, "it is no plain file")

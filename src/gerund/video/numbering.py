@@ -10,12 +10,19 @@ from itertools import pairwise
 from pathlib import Path
 
 from gerund.errors import VideoError
+from gerund.reading import DamageError, parse_json, read_at_most
 
 PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))
 """Endings of the pictures that a folder is read from."""
 
 PICTURES_FPS = Fraction(25)
-"""Pictures a second of a folder, where nobody says it: nothing in the folder does."""
+"""Pictures a second of a folder, where neither a person nor a file in it says it."""
+
+RATE_FILE = "frames.json"
+"""Beside the pictures that 'gerund data frames' writes: ``{"fps": "25/1"}`` and what else it likes to say."""
+
+_MOST_RATE_BYTES = 1 << 16
+_FASTEST_FPS = 1_000_000
 
 _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)([^0-9]*)", re.DOTALL)
 _MOST_DIGITS = 18
@@ -30,6 +37,20 @@ def is_numbered(name: str) -> bool:
         (True, False, False)
     """
     return _parts(name) is not None
+
+
+def stated_rate(folder: Path) -> Fraction | None:
+    """Pictures a second as a file beside the pictures says; None where there is none, or it says something else."""
+    try:
+        rate = Fraction(parse_json(read_at_most(folder / RATE_FILE, _MOST_RATE_BYTES))["fps"])
+    except (OSError, ValueError, TypeError, KeyError, ZeroDivisionError, DamageError):
+        return None
+    return rate if 0 < rate <= _FASTEST_FPS else None
+
+
+def rate_of(path: Path) -> Fraction:
+    """Pictures a second of a folder where no person says it; of a file, which has a rate of its own, any."""
+    return (stated_rate(path) if os.path.isdir(path) else None) or PICTURES_FPS
 
 
 def numbered_pictures(folder: Path) -> list[Path]:

@@ -145,6 +145,23 @@ class Process:
             place += length
         return found
 
+    def check(self, video: Video, *, thorough: bool) -> tuple[Index, int]:
+        """Where the frames of a video are, and how many are damaged; only when `thorough` they are all decoded.
+
+        Raises:
+            VideoError: it cannot be read within the limits.
+        """
+        path, rate = video.path, video.pictures_fps
+        self.served += 1
+        self.is_fit = False
+        self._send(path, "check", os.fsencode(path), fps=[rate.numerator, rate.denominator], thorough=thorough)
+        answer = self._receive(path, "check")
+        self.is_fit = True
+        try:
+            return Index.from_message(answer.fields, answer.body), int(answer.fields["damaged"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._lost(path, "gave an answer that makes no sense") from error
+
     def preview(self, video: Video, most_bytes: int) -> tuple[str, bytes]:
         """The media type of a video, and the bytes of a small copy unless browsers play it as it is.
 

@@ -17,7 +17,7 @@ from gerund.types import Clip, FloatArray64, FrameArray, IntArray, kind_of
 from gerund.video.index import Index
 from gerund.video.limits import Limits
 from gerund.video.naming import refusal
-from gerund.video.numbering import PICTURES_FPS
+from gerund.video.numbering import rate_of
 from gerund.video.sampling import frames_on_screen
 
 if TYPE_CHECKING:
@@ -63,14 +63,12 @@ class Video:
     Args:
         path: the file or folder.
         limits: how large its pictures may be.
-        fps: pictures a second of a folder, 25 where nobody says it; a file has a rate of its own.
+        fps: pictures a second of a folder; without it what its ``frames.json`` says, else 25. A file has a rate of its
+            own.
 
     Raises:
         VideoError: it is an address or standard input, which are not read.
         UsageError: it is no path at all, or the rate is none.
-
-    Attributes:
-        pictures_fps: the rate of a folder.
 
     Example:
         >>> clip = Video("match.mp4").read(times_s=[1.0, 2.0])  # doctest: +SKIP
@@ -90,11 +88,16 @@ class Video:
         if isinstance(path, str) and (reason := refusal(path)):  # a Path can have lost a slash of it already
             raise VideoError(path, reason)
         self.path = Path(path)
-        self.pictures_fps = PICTURES_FPS if fps is None else as_rate(fps)
+        self._given_fps = None if fps is None else as_rate(fps)
         self._limits = limits or Limits()
 
     def __repr__(self) -> str:
         return f"Video({str(self.path)!r})"
+
+    @cached_property
+    def pictures_fps(self) -> Fraction:
+        """The rate of a folder of pictures."""
+        return self._given_fps or rate_of(self.path)
 
     @property
     def num_frames(self) -> int:
@@ -198,6 +201,14 @@ class Video:
                 pass  # decoding from the start tells whether the file is at fault or the seek
         if done < len(wanted):
             yield from self._decoder.from_start(wanted[done:], self.index)
+
+    def count_damaged(self) -> int:
+        """Decodes every frame and tells how many the decoder itself calls damaged.
+
+        Raises:
+            VideoError: the file cannot be opened or decoded, or fewer frames come out than it has.
+        """
+        return self._decoder.count_damaged(self.index)
 
     @cached_property
     def index(self) -> Index:

@@ -108,6 +108,12 @@ class Worker:
         for _ in range(under_way):
             self._channel.receive()
 
+    def _do_check(self, fps: list[int], thorough: bool, body: bytes) -> None:
+        """Opens a video, tells where its frames are, and, having decoded them all, how many are damaged."""
+        self._open(fps, body)
+        fields, arrays = self._video.index.to_message()
+        self._send("check", arrays, damaged=self._video.count_damaged() if thorough else 0, **fields)
+
     def _do_preview(self, fps: list[int], most_bytes: int, body: bytes) -> None:
         """Tells whether browsers play the file as it is, and if not, sends a small one with the same pictures."""
         self._open(fps, body)

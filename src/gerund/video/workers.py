@@ -14,6 +14,7 @@ import numpy as np
 
 from gerund.errors import UsageError
 from gerund.types import FrameArray, IntArray, kind_of
+from gerund.video.index import Index
 from gerund.video.limits import Limits
 from gerund.video.process import Process, WorkerLostError
 from gerund.video.reader import Video
@@ -72,6 +73,26 @@ class Workers:
                 begun(reading)
             reading.learn()
             yield reading
+        finally:
+            reading.leave()
+
+    def check(self, path: Path, *, thorough: bool) -> tuple[Index, int]:
+        """Whether a video can be read.
+
+        Args:
+            path: the file, or folder of pictures.
+            thorough: decode every frame; else only find out where they are, which reads the file but one picture.
+
+        Returns:
+            Where its frames are, and how many of them the decoder calls damaged.
+
+        Raises:
+            VideoError: it cannot be read within the limits.
+        """
+        video = Video(path)
+        reading = Reading(self, video)
+        try:
+            return reading.ask(lambda process: process.check(video, thorough=thorough))
         finally:
             reading.leave()
 

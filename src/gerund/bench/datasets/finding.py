@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from gerund.bench.datasets.catalog import DATASETS, Dataset
-from gerund.bench.datasets.folders import FoundList, Inventory, take_stock
+from gerund.bench.datasets.folders import Inventory, take_stock
 from gerund.bench.datasets.listing import Listing
 from gerund.errors import UsageError
 
@@ -28,22 +28,13 @@ def find_dataset(name: str) -> Dataset:
     return DATASETS[name]
 
 
-def find_lists(dataset: Dataset | str, root: str | Path) -> tuple[FoundList, ...]:
-    """The list files of a data set under a folder, those first that say most.
-
-    Raises:
-        UsageError: the folder is not there, a list cannot be read, or two lists contradict each other.
-    """
-    return take_stock(_as_dataset(dataset), Path(root)).lists
-
-
 def find_files(dataset: Dataset | str, root: str | Path) -> dict[str, Path]:
     """The file of every listed video that is in a folder, by the video's id.
 
     Kinetics videos are also found under their YouTube id alone.
 
     Raises:
-        UsageError: as `find_lists`.
+        UsageError: the folder is not there, a list cannot be read, or two lists contradict each other.
     """
     return dict(take_stock(_as_dataset(dataset), Path(root)).files)
 
@@ -152,7 +143,7 @@ def check(dataset: Dataset | str, root: str | Path) -> CheckReport:
     Videos are not opened: one that cannot be decoded is found when it is read.
 
     Raises:
-        UsageError: as `find_lists`.
+        UsageError: the folder is not there, a list cannot be read, or two lists contradict each other.
     """
     dataset = _as_dataset(dataset)
     stock = take_stock(dataset, Path(root))

@@ -16,6 +16,7 @@ from gerund.bench.runs.footage import VideoFolder
 from gerund.bench.runs.material import Material, TrackSource, space
 from gerund.bench.runs.request import Request
 from gerund.bench.runs.toyworld import TOYWORLDS
+from gerund.chores.verdicts import KnownBad
 from gerund.encoders.base import Encoder, is_random
 from gerund.encoders.catalog import encoders
 from gerund.encoders.table import VectorTable
@@ -24,6 +25,7 @@ from gerund.features import open_features
 from gerund.features.object_lists import ObjectLists, read_objects, require_learned_network
 from gerund.methods.card import MethodCard
 from gerund.methods.catalog import descriptions_for, find_method, make_method, takes
+from gerund.own import names_file
 from gerund.text.descriptions import choose_texts
 from gerund.text.objects import Concepts
 
@@ -105,6 +107,8 @@ def assemble(
     if request.objects:
         lists, parts["concepts"] = _read_objects(request)
         material = replace(material, objects=lists)
+    if request.skip:
+        material = replace(material, skip=KnownBad.read(request.skip).ids)
     _require_real_weights(material)
     if (card.task == "localization") != (benchmark.task == "localization"):
         raise UsageError(f"{card.name} does {card.task}, and {benchmark.name} asks for {benchmark.task}")
@@ -207,11 +211,16 @@ def _require_texts(name: str) -> None:
 
 
 def require_here(name: str) -> None:
-    """Refuses a model of the hub that features or a report name, unless it is on this machine already.
+    """Refuses what only features or a report name: code in a file, and a model of the hub that is not here yet.
 
     Raises:
-        UsageError: it would have to be fetched.
+        UsageError: it would have to be run, or fetched.
     """
+    if names_file(name):
+        raise UsageError(
+            f"the texts are to be those of {name}, which is code. Only a file says so, so it is not run: name it "
+            f"yourself, by 'gerund evaluate --model {name}', or another model"
+        )
     if "/" not in name or Path(name).exists() or name in {card.name for card in encoders()}:
         return
     try:

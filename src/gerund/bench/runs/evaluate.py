@@ -23,7 +23,7 @@ from gerund.bench.runs.trained import keep, take_up
 from gerund.encoders.catalog import encoders
 from gerund.errors import GerundError, UsageError
 from gerund.methods.failures import errors_while
-from gerund.methods.own import names_file
+from gerund.own import names_file
 
 
 class RunStoppedError(GerundError):

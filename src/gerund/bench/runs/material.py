@@ -47,6 +47,7 @@ class Material:
         objects: for methods with an object stream, the most likely objects of each video.
         videos: for methods that take clips, the files themselves.
         class_texts: turns names into classes with the texts to use; by default their own names.
+        skip: ids of videos that are known to be bad; they are left out and counted.
     """
 
     train: Listing
@@ -56,14 +57,15 @@ class Material:
     objects: ObjectLists | None = None
     class_texts: Callable[[ClassSpace], ClassSpace] | None = None
     videos: VideoFolder | None = None
+    skip: frozenset[str] = frozenset()
 
 
 class Present:
-    """Tells which listed videos have features, and objects and files where the material has any."""
+    """Tells which listed videos have features, objects and files where the material has any, and are not known bad."""
 
     def __init__(self, material: Material, allow_missing: bool) -> None:
         self._train, self._test = set(material.train_features.ids()), set(material.test_features.ids())
-        self._allow_missing = allow_missing
+        self._allow_missing, self._skip = allow_missing, material.skip
         self._what = "features"
         if material.objects is not None:
             self._train &= material.objects.places.keys()
@@ -76,21 +78,23 @@ class Present:
             self._what += ", or no file"
 
     def only(self, videos: tuple[ListedVideo, ...], side: str, missing: dict[str, int]) -> tuple[ListedVideo, ...]:
-        """The videos that have all that is needed; the others are counted under `side` in `missing`.
+        """The videos that have all that is needed and are not known to be bad; the others are counted in `missing`.
 
         Raises:
             UsageError: some have none, and that was not allowed.
         """
         there = self._train if side == "train" else self._test
-        kept = tuple(video for video in videos if video.video in there)
-        num_missing = len(videos) - len(kept)
+        wanted = [video for video in videos if video.video not in self._skip]
+        kept = tuple(video for video in wanted if video.video in there)
+        num_missing = len(wanted) - len(kept)
         if num_missing and not self._allow_missing:
-            first = next(video.video for video in videos if video.video not in there)
+            first = next(video.video for video in wanted if video.video not in there)
             raise UsageError(
-                f"{num_missing} of {len(videos)} {side} videos have no {self._what}, such as {first}; extract them, or "
-                "allow missing ones (--allow-missing), which changes what is measured"
+                f"{num_missing} of {len(videos)} {side} videos have no {self._what}, such as {first}; extract them, "
+                "allow missing ones (--allow-missing), or name a list of bad ones (--skip); the latter two change what "
+                "is measured"
             )
-        missing[side] = missing.get(side, 0) + num_missing
+        missing[side] = missing.get(side, 0) + len(videos) - len(kept)
         return kept
 
 

@@ -166,6 +166,7 @@ def _card_lines(report: ReportData) -> tuple[str, ...]:
         "chosen on held-out seen classes": "; ".join(chosen) or "nothing",
         **({"choice": "; ".join(how)} if how else {}),
         "features": report.features,
+        **({"videos left out as bad": skip} if (skip := report.request.get("skip")) else {}),
         "class texts": texts,
         "overlap checked against": _checked_against(report),
         "costs": Total.of(report.splits).words(),

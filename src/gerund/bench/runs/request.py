@@ -38,13 +38,15 @@ class Request:
         trained_on: data sets whose classes the features were trained with, for the overlap-free figures, besides what
             is known of the model.
         allow_missing: leave out videos without features.
+        skip: list of a scan; the videos that it calls bad are left out, whether or not they have features.
         predictions: detection files to score instead of running the method; ``{split}`` stands for the split's name.
         truth: files with the annotations of each split, instead of the lists in `data`.
         seed: of the order of questions and of held-out classes; where given, also of methods that have one.
         device: where methods learn: ``"auto"``, ``"cpu"`` or ``"cuda"``.
 
     Raises:
-        UsageError: a setting says where a method computes or writes, which is not for a request to say.
+        UsageError: a setting says where a method computes or writes, which is not for a request to say; or two parts of
+            the request exclude each other.
     """
 
     method: str
@@ -66,6 +68,7 @@ class Request:
     trained: str = ""
     trained_on: Sequence[str] = ()
     allow_missing: bool = False
+    skip: str = ""
     predictions: str = ""
     truth: str = ""
     videos: str = ""
@@ -75,6 +78,8 @@ class Request:
     def __post_init__(self) -> None:
         if wrong := sorted(NOT_SETTINGS & set(self.settings)):
             raise UsageError(f"--set {wrong[0]}: {wrong[0]} is no setting of a method; it has an option of its own")
+        if self.skip and self.predictions:
+            raise UsageError("--skip leaves videos out of a run; files of predictions are scored as they are")
         if lacking := [name for name, values in self.settings.items() if not values]:
             raise UsageError(f"--set {lacking[0]}: expected {lacking[0]}=value")
 

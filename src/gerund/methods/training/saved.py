@@ -28,8 +28,8 @@ from safetensors import numpy as tensors
 from gerund.errors import GerundError, UsageError, in_words
 from gerund.methods.card import MethodCard, require_takes
 from gerund.methods.catalog import find_entry, methods
-from gerund.methods.own import file_sha256, home_of
 from gerund.methods.training.learner import NOT_SETTINGS
+from gerund.own import file_sha256, home_of
 from gerund.reading import parse_json, read_at_most
 from gerund.writing import write_bytes
 

@@ -21,6 +21,15 @@ from gerund.types import IntArray
 BoolArray = npt.NDArray[np.bool_]
 
 
+def no_objects(problem: str) -> UsageError:
+    """What is wrong with the objects of videos, and what to do."""
+    return UsageError(
+        f"the object stream needs the objects in each video, and {problem}. Find them with 'gerund objects' and "
+        "give the file (--objects FILE; in Python Inputs(tracks, objects) with the numbers of the likeliest ones, "
+        "best first [N, 20]), or do without them: streams='video', which is the method elaborate-video"
+    )
+
+
 @dataclass(frozen=True)
 class ObjectTexts:
     """What is said of the objects that a picture network finds in videos.
@@ -56,11 +65,7 @@ class ObjectTexts:
             problem = f"they go from {objects.min()} to {objects.max()} in a vocabulary of {len(self.read)}"
         else:
             return objects
-        raise UsageError(
-            f"the object stream needs the objects in each video, and {problem}. Find them with 'gerund objects' and "
-            "give the file (--objects FILE; in Python Inputs(tracks, objects) with the numbers of the likeliest ones, "
-            "best first [N, 20]), or do without them: streams='video', which is the method elaborate-video"
-        )
+        raise no_objects(problem)
 
     def sentences(self, objects: IntArray) -> list[list[str]]:
         """The texts that describe each video ``[N][1]``, or one for each of its objects."""

@@ -1,4 +1,4 @@
-"""Methods in Python files of a user's: the only code that gerund runs because somebody named it, known by its hash."""
+"""Python files of a user's: the only code that gerund runs because somebody named it, known by its hash."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from gerund.errors import UsageError, in_words
 
-_OWN = "gerund_method_"
+_OWN = "gerund_own_"
 """Begins the names of modules that are a user's file."""
 _HASH = "__gerund_sha256__"
 
@@ -33,9 +33,9 @@ class OwnFile:
     sha256: str
 
 
-def names_file(method: str) -> bool:
-    """True when a method's name asks for code in a file, ``file.py:Class``."""
-    return method.rpartition(":")[0].endswith(".py")
+def names_file(name: str) -> bool:
+    """True when a name asks for code in a file, ``file.py:Class``."""
+    return name.rpartition(":")[0].endswith(".py")
 
 
 def run_file(path: Path, expected: str = "") -> OwnFile:
@@ -52,7 +52,7 @@ def run_file(path: Path, expected: str = "") -> OwnFile:
         source = path.read_bytes()
     except OSError as error:
         reason = "no such file" if not path.exists() else error.strerror
-        raise UsageError(f"{path}: {reason}; give a method as file.py:Class") from error
+        raise UsageError(f"{path}: {reason}; code in a file is given as file.py:Class") from error
     found = hashlib.sha256(source).hexdigest()
     if expected and found != expected:
         raise UsageError(

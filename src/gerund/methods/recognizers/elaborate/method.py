@@ -50,9 +50,8 @@ from gerund.methods.recognizers.elaborate.rehearsal import (
     rehearsal_loss,
     stream_scores,
 )
-from gerund.methods.recognizers.elaborate.settings import published, require_together
+from gerund.methods.recognizers.elaborate.settings import NOT_ON_THE_CARD, published, require_together
 from gerund.methods.training.fitting import Group, History, StepProgress, fit_network, learned, load_learned
-from gerund.methods.training.learner import NOT_SETTINGS
 from gerund.methods.training.parameters import SPARE_VECTORS
 from gerund.methods.training.processes import find_device
 from gerund.methods.training.schedule import Schedule
@@ -63,12 +62,6 @@ from gerund.types import FloatArray, IntArray
 
 Texts = tuple[tuple[str, ...], ...]
 
-_NOT_ON_THE_CARD = {
-    *NOT_SETTINGS, "bert", "words", "concepts", "epochs", "checkpoint_steps", "compat", "decay_vectors", "accumulate",
-    "half", "recompute",
-}  # fmt: skip
-"""Settings that a run folder need not remember here: they do not change a step, their content is hashed instead, or the
-training loop notes them itself."""
 _BUILT_ON = "built_on"
 _BERT_LAYERS = "text.backbone.bert.encoder.layer.*"
 
@@ -434,7 +427,7 @@ class Elaborate:
         data = [examples.inputs.vectors, examples.labels, examples.inputs.objects]
         for array in (*data, *(parameter.detach().numpy() for parameter in network.parameters())):
             digest.update(b"" if array is None else np.ascontiguousarray(array).data)
-        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in _NOT_ON_THE_CARD}
+        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in NOT_ON_THE_CARD}
         built_on = self._built_on(network).tobytes().hex()
         return {"method": "Elaborate", **settings, "data": digest.hexdigest(), _BUILT_ON: built_on}
 

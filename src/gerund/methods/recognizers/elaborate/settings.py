@@ -8,6 +8,7 @@ from typing import Any
 from gerund.encoders.table import VectorTable
 from gerund.errors import UsageError
 from gerund.methods.recognizers.bilinear import LOSSES
+from gerund.methods.training.learner import NOT_SETTINGS
 
 _VSE = {"streams": "video", "video_dropout": 0.5}
 _PUBLISHED: dict[str, dict[str, Any]] = {
@@ -16,6 +17,13 @@ _PUBLISHED: dict[str, dict[str, Any]] = {
     "vse-words": {**_VSE, "text": "words", "epochs": 30, "warmup_steps": 2000, "period_steps": 50_000},
     "objects": {"streams": "objects", "bert_weight_decay": 1e-4},
 }
+
+NOT_ON_THE_CARD = {
+    *NOT_SETTINGS, "bert", "words", "concepts", "epochs", "checkpoint_steps", "compat", "decay_vectors", "accumulate",
+    "half", "recompute",
+}  # fmt: skip
+"""Settings that a run folder need not remember here: they do not change a step, their content is hashed instead, or the
+training loop notes them itself."""
 
 
 def published(which: str, settings: Mapping[str, Any]) -> dict[str, Any]:

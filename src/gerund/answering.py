@@ -28,7 +28,7 @@ from gerund.methods.failures import errors_while
 from gerund.methods.own import file_sha256, names_file
 from gerund.methods.questions import ask_scores, ask_segments, logit_scale_of
 from gerund.methods.training import saved
-from gerund.methods.training.lesson import read_lesson, require_objects
+from gerund.methods.training.lesson import read_lesson, require_any_objects, require_objects
 from gerund.metrics.calibration import softmax
 from gerund.text.classes import ClassSpace
 from gerund.types import FloatArray, FrameArray, IntArray, Segments, Track
@@ -370,6 +370,7 @@ def _take_up(
             f"makes {encoder.fingerprint}; give the same model (--model), with the same --precision, --engine and "
             "--device, or train it again"
         )
+    require_any_objects(folder, lesson, objects)
     method = saved.load(folder, method=card.load(), **parts)
     require_objects(folder, method, lesson, objects)
     sampling, learned = Sampling.from_key(lesson.sampling), saved.look(folder).sha256

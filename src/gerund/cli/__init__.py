@@ -6,6 +6,7 @@ Answers go to standard output, everything else to standard error. The exit statu
 
 from __future__ import annotations
 
+import inspect
 import sys
 from io import TextIOWrapper
 from typing import Annotated
@@ -32,8 +33,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+<<<<<<< HEAD
 for room in (videos, models, methods, features, objects, evaluation, reports, benchmarks, scoring, descriptions, data):
     app.add_typer(room.app)
+=======
+
+
+def _flowing(of: typer.Typer) -> typer.Typer:
+    """The same commands, whose help is as wide as the terminal: lines of a docstring end where its code does."""
+    for command in of.registered_commands:
+        paragraphs = (inspect.getdoc(command.callback) or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(paragraph.splitlines()) for paragraph in paragraphs)
+    for group in of.registered_groups:
+        if group.typer_instance is not None:
+            _flowing(group.typer_instance)
+    return of
+
+
+for room in (videos, models, methods, features, objects, evaluation, reports, benchmarks, scoring, descriptions):
+    app.add_typer(_flowing(room.app))
+>>>>>>> k2
 
 
 @app.callback(invoke_without_command=True)

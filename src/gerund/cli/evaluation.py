@@ -294,7 +294,8 @@ def train(
             echo("\n".join(plan))
             return
         if out is None:
-            raise UsageError("give a folder for what is learned (--out DIR), or --dry-run to see what it would take")
+            instead = ", or --dry-run to see what it would take" if on else ""
+            raise UsageError(f"give a folder for what is learned (--out DIR){instead}")
         check_folder(out)
         if not on:
             own = OwnVideos(videos, labels, actions, keep_features, decode_threads)

@@ -266,8 +266,6 @@ def _extract(
                 for (name, video), found in zip(part, done, strict=True):
                     yield video.path, found.error or (name, places, found)
 
-    many = len(run.videos) > 1
-
     def take(path: Path, answer: tuple[str, tuple[int, ...], Extraction]) -> None:
         video, places, found = answer
         text = heading(str(path), found.video.duration_s)
@@ -277,7 +275,7 @@ def _extract(
             text.append(f"  {encoders[place].name}: {len(track)} x {encoders[place].dim}")
         if not quiet:
             with run.watcher.hidden(), standard_output():
-                show(text.append("\n") if many else text)
+                show(text)
 
     run.each_video(ask, take)
 

@@ -128,15 +128,13 @@ def _find(
             for path, found in zip(part, done, strict=True):
                 yield path, found.error or found
 
-    many = len(run.videos) > 1
-
     def take(path: Path, found: FoundObjects) -> None:
         store.write(id_of[path], path, found.places, found.scores)
         if not quiet:
             best = ", ".join(finder.concepts.names[place].partition(",")[0] for place in found.places[:_SHOWN])
             text = heading(str(path), found.video.duration_s).append(f"  {best}")
             with run.watcher.hidden(), standard_output():
-                show(text.append("\n") if many else text)
+                show(text)
 
     run.each_video(ask, take)
 

@@ -18,8 +18,12 @@ from gerund.bench.runs.footage import VideoFolder
 from gerund.bench.runs.learning import Learning, Say, SplitRun
 from gerund.bench.runs.material import Material
 from gerund.bench.runs.request import Request
+<<<<<<< HEAD
 from gerund.chores.verdicts import KnownBad
 from gerund.encoders.base import Encoder
+=======
+from gerund.encoders.base import Encoder, is_random
+>>>>>>> k2
 from gerund.errors import GerundError, UsageError, VideoError
 from gerund.features import Features, FrameProgress, open_features
 from gerund.features.object_lists import Listed, ObjectLists, read_objects
@@ -151,6 +155,8 @@ def teach(
         encoder = load(request.encoder or model) if matched.shown else None
         features, matched = _encoded(own, files, matched, encoder, done, few=not timed, raw=raw, watching=watching)
         request = replace(request, model=request.model or request.encoder or model)
+    if is_random(features.fingerprint):
+        done.notes.append(f"{features.encoder} has random weights, so what is learned from its features means nothing")
     done.videos, done.num_videos = _counts(matched, timed, own, card, done), len(matched.shown)
     _note_missing(matched, done, allow=request.allow_missing)
     lost = sorted({row.label for row in labels.rows} - set(done.videos))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -95,7 +96,10 @@ def make_method(card: MethodCard, parts: dict[str, Any], settings: dict[str, Any
     """
     made = card.load()
     taken = inspect.signature(made).parameters
+    types = _types_of(made)
     settings = {name: _checked(card, name, value, taken) for name, value in settings.items()}
+    for name, value in settings.items():
+        _require_kind(card, name, value, types.get(name))
     given = {name: part for name, part in parts.items() if name in taken} | dict(card.settings)
     for name in settings:
         if name not in taken or name in given:
@@ -130,6 +134,31 @@ def _checked(card: MethodCard, name: str, value: Any, taken: Mapping[str, inspec
     return value
 
 
+def _require_kind(card: MethodCard, name: str, value: Any, annotation: Any) -> None:
+    """Refuses what is none of a setting's choices, and one thing where it wants several.
+
+    Raises:
+        UsageError: it is.
+    """
+    choices = _choices(annotation)
+    if choices and value not in choices:
+        raise UsageError(f"{card.name}: {name} is {_in_words(annotation)}, got {value!r}")
+    if get_origin(annotation) is Mapping and not isinstance(value, Mapping):
+        raise UsageError(f'{card.name}: {name} is a mapping, in JSON such as {{"steps": 2}}, got {value!r}')
+    if get_origin(annotation) is Sequence and (isinstance(value, str) or not isinstance(value, Sequence)):
+        raise UsageError(f'{card.name}: {name} is a list, in JSON such as ["steps"], got {value!r}')
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """The values of a type that is nothing but choices, else none."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if get_origin(annotation) not in (Union, UnionType):
+        return ()
+    parts = [_choices(of) for of in get_args(annotation)]
+    return tuple(value for part in parts for value in part) if all(parts) else ()
+
+
 def takes(card: MethodCard, setting: str) -> bool:
     """True when a method's constructor has an argument of that name."""
     return setting in inspect.signature(card.load()).parameters
@@ -155,10 +184,7 @@ def arguments_of(card: MethodCard) -> list[Argument]:
     made = card.load()
     fixed = {*NOT_SETTINGS, *dict(card.settings)}
     factories = {of.name: of.default_factory for of in fields(made)} if is_dataclass(made) else {}
-    try:
-        types = get_type_hints(made if is_dataclass(made) else made.__init__)
-    except (NameError, TypeError):  # a name that only a type checker knows
-        types = {}
+    types = _types_of(made)
     found = []
     for name, of in inspect.signature(made).parameters.items():
         if name not in fixed:
@@ -168,15 +194,25 @@ def arguments_of(card: MethodCard) -> list[Argument]:
     return found
 
 
+def _types_of(made: Any) -> dict[str, Any]:
+    """The types of a constructor's arguments, as far as they can be found out."""
+    try:
+        return get_type_hints(made if is_dataclass(made) else made.__init__)
+    except (NameError, TypeError):  # a name that only a type checker knows
+        return {}
+
+
 def _in_words(annotation: Any) -> str:
     """A type as a person reads it: of a choice its values.
 
     Example:
-        >>> _in_words(Literal["ce", "l2"]), _in_words(int | None), _in_words(inspect.Parameter.empty)
-        ("'ce' or 'l2'", 'int | None', '')
+        >>> _in_words(Literal["ce", "l2"] | Literal[""]), _in_words(int | None), _in_words(inspect.Parameter.empty)
+        ("'ce' or 'l2' or ''", 'int or None', '')
     """
     if get_origin(annotation) is Literal:
         return " or ".join(map(repr, get_args(annotation)))
+    if get_origin(annotation) in (Union, UnionType):
+        return " or ".join("None" if of is NoneType else _in_words(of) for of in get_args(annotation))
     if annotation is inspect.Parameter.empty:
         return ""
     return annotation.__name__ if isinstance(annotation, type) else re.sub(r"\b(\w+\.)+", "", str(annotation))

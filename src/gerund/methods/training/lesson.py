@@ -68,6 +68,19 @@ def read_lesson(folder: Path) -> Lesson:
         ) from error
 
 
+def require_any_objects(place: Path, lesson: Lesson, objects: ObjectLists | None) -> None:
+    """Refuses to go without objects where the method has learned with some.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if lesson.objects and objects is None:
+        raise UsageError(
+            f"{place} has learned with the objects in videos (found by {lesson.object_network}); find those of these "
+            "videos with 'gerund objects' and give them (--objects FILE)"
+        )
+
+
 def require_objects(place: Path, method: Any, lesson: Lesson, objects: ObjectLists | None) -> None:
     """Refuses objects of another vocabulary, or those that another network found, where that is known.
 

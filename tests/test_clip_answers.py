@@ -146,6 +146,9 @@ def test_own_videos_are_answered_as_in_a_benchmark(tmp_path, monkeypatch, no_loa
     assert {(line["model"], line["method"]) for line in (red, broken, blue, shots)} == {("pixels", "mine")}
     assert red["duration_s"] == 1.0 and shots["duration_s"] == pytest.approx(4 / 25, abs=1e-3)
     assert "3 of 4 answered before" in typed(*words).stderr
+    model = Model(ColourEncoder())
+    answer = model.classify(asked[0], ["red", "blue"], method=model.method(mine, trained=tmp_path / "kept" / "split-0"))
+    assert answer.actions[0].score == pytest.approx(expected[0, 0]), "whatever model is there sees nothing"
 
 
 def test_a_method_that_fails_on_one_video_answers_about_the_others(tmp_path, free, no_load):
@@ -170,8 +173,18 @@ def test_a_method_that_fails_on_one_video_answers_about_the_others(tmp_path, fre
 
 
 def test_pictures_are_decoded_by_the_model_s_workers(tmp_path, free):
-    """The limits of whoever loaded the model hold for them, before and while they are decoded."""
+    """Once to learn how long a file is, once for its pictures; the limits of whoever loaded the model hold for both."""
     path = write_colours(tmp_path / "a.mp4", ["red"])
+    read = []
+
+    class Noting(Workers):
+        def reading(self, video, **given):
+            read.append(video.path)
+            return super().reading(video, **given)
+
+    model = Model(ColourEncoder(), workers=Noting())
+    model.classify(path, ["red", "blue"], method=model.method(free("Free")))
+    assert read == [path, path]
     model = Model(ColourEncoder(), workers=Workers(Limits(pixels=100)))
     with pytest.raises(VideoError, match="pixels"):
         model.classify(path, ["red", "blue"], method=model.method(free("Free")))

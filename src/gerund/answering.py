@@ -24,11 +24,6 @@ from gerund.methods.adapters import Pooled, Sliding
 from gerund.methods.card import Task, require_takes
 from gerund.methods.catalog import describe_method
 from gerund.methods.questions import ask_scores, ask_segments, logit_scale_of
-<<<<<<< HEAD
-=======
-from gerund.methods.training import saved
-from gerund.methods.training.lesson import read_lesson, require_any_objects, require_objects
->>>>>>> k2
 from gerund.metrics.calibration import softmax
 from gerund.own import file_sha256
 from gerund.text.classes import ClassSpace
@@ -213,68 +208,3 @@ def ask(how: Callable[..., Any], found: Encoded, *given: Any) -> Any:
         return how(found, *given)
     except Exception as error:  # a method or an encoder of the user's own may fail on one video; the others go on
         return error
-<<<<<<< HEAD
-=======
-
-
-def no_method(model: str) -> str:
-    """The name of a model, if it is none of those that have become methods.
-
-    Raises:
-        UsageError: it is; the text says which.
-    """
-    for learner in ("eszsl", "gcn", "devise"):
-        if model == f"i3d-{learner}":
-            raise UsageError(f"{model} is a method now: --method rows-{learner}, with the model i3d or none")
-    return model
-
-
-def choose_card(name: str, trained: Path | None = None) -> MethodCard:
-    """The card of a method by name, or of what a folder holds.
-
-    Raises:
-        UsageError: there is no such method; the folder holds another one, or one in a file that nobody named.
-        GerundError: the folder is damaged.
-    """
-    if trained is None:
-        return find_method(name)
-    if not (trained / "method.json").is_file() and (splits := sorted(trained.glob("split-*/method.json"))):
-        raise UsageError(
-            f"{trained} holds a method for each split of a benchmark; give one, such as {splits[0].parent}"
-        )
-    kept = saved.look(trained)
-    if not name:
-        if kept.entry is None:
-            raise UsageError(
-                f"{trained} holds {kept.method}, which is not one of gerund's own methods: name its file, --method "
-                "file.py:Class"
-            )
-        return kept.entry
-    card = find_method(name)
-    if kept.entry is not None and kept.entry != card:
-        raise UsageError(f"{trained} holds {kept.entry.name}, not {card.name}; leave --method out")
-    return card
-
-
-def _take_up(
-    card: MethodCard, folder: Path, encoder: Encoder, parts: Mapping[str, Any], objects: ObjectLists | None
-) -> Answerer:
-    """What a folder holds, if it has learned from tracks of this encoder.
-
-    Raises:
-        UsageError: it has not, or does not say.
-    """
-    lesson = read_lesson(folder)
-    if lesson.features != encoder.fingerprint:
-        of = f" of {lesson.encoder}" if lesson.encoder else ""
-        raise UsageError(
-            f"{folder} has learned from features{of} with fingerprint {lesson.features}, and the model {encoder.name} "
-            f"makes {encoder.fingerprint}; give the same model (--model), with the same --precision, --engine and "
-            "--device, or train it again"
-        )
-    require_any_objects(folder, lesson, objects)
-    method = saved.load(folder, method=card.load(), **parts)
-    require_objects(folder, method, lesson, objects)
-    sampling, learned = Sampling.from_key(lesson.sampling), saved.look(folder).sha256
-    return Answerer(card.name, method, own=bool(card.sha256), sampling=sampling, objects=objects, learned=learned)
->>>>>>> k2

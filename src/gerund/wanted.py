@@ -19,7 +19,7 @@ from gerund.methods.card import MethodCard, require_takes
 from gerund.methods.catalog import find_method, make_method, takes
 from gerund.methods.failures import errors_while
 from gerund.methods.training import saved
-from gerund.methods.training.lesson import read_lesson, require_objects
+from gerund.methods.training.lesson import read_lesson, require_any_objects, require_objects
 from gerund.own import names_file
 from gerund.types import FloatArray, FrameArray
 from gerund.video.memory import FrameSource
@@ -216,6 +216,7 @@ def _take_up(
             f"makes {given}; give the same model (--model), with the same --precision, --engine and --device, or train "
             "it again"
         )
+    require_any_objects(folder, lesson, objects)
     method = saved.load(folder, method=made, **parts)
     require_objects(folder, method, lesson, objects)
     return Answerer(

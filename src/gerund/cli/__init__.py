@@ -33,10 +33,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-<<<<<<< HEAD
-for room in (videos, models, methods, features, objects, evaluation, reports, benchmarks, scoring, descriptions, data):
-    app.add_typer(room.app)
-=======
 
 
 def _flowing(of: typer.Typer) -> typer.Typer:
@@ -50,9 +46,8 @@ def _flowing(of: typer.Typer) -> typer.Typer:
     return of
 
 
-for room in (videos, models, methods, features, objects, evaluation, reports, benchmarks, scoring, descriptions):
+for room in (videos, models, methods, features, objects, evaluation, reports, benchmarks, scoring, descriptions, data):
     app.add_typer(_flowing(room.app))
->>>>>>> k2
 
 
 @app.callback(invoke_without_command=True)

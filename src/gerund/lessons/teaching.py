@@ -18,12 +18,8 @@ from gerund.bench.runs.footage import VideoFolder
 from gerund.bench.runs.learning import Learning, Say, SplitRun
 from gerund.bench.runs.material import Material
 from gerund.bench.runs.request import Request
-<<<<<<< HEAD
 from gerund.chores.verdicts import KnownBad
-from gerund.encoders.base import Encoder
-=======
 from gerund.encoders.base import Encoder, is_random
->>>>>>> k2
 from gerund.errors import GerundError, UsageError, VideoError
 from gerund.features import Features, FrameProgress, open_features
 from gerund.features.object_lists import Listed, ObjectLists, read_objects

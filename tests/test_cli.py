@@ -346,6 +346,15 @@ def test_help_is_light():
     assert "classify" in done.stdout
 
 
+def test_help_is_as_wide_as_the_terminal(monkeypatch):
+    """A paragraph of a help text flows: only its last line may be short."""
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(app, ["report", "--help"]).stdout
+    lines = [line.strip() for line in shown.partition("Of several")[2].partition("Example")[0].splitlines()]
+    flowing = [line for line in lines if line]
+    assert len(flowing) == 3 and all(len(line) > 60 for line in flowing[1:-1])
+
+
 def test_texts_of_a_file_stand_for_the_actions(run, tmp_path):
     """Texts of the user's reach the encoder; a note says how many actions have none, and the file is not an output."""
     texts = tmp_path / "texts.jsonl"

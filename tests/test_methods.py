@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from typing import Literal
 
 import pytest
 
 from gerund.errors import UsageError
-from gerund.methods.catalog import find_method, methods
+from gerund.methods.catalog import _in_words, arguments_of, find_method, make_method, methods
 from gerund.methods.recognizers import rows
 
 LEARNER = {
@@ -82,3 +83,27 @@ def test_learners_of_rows_have_the_settings_of_the_published_figures():
         "gcn": {"hidden": (512,), "neighbours": 5, "epochs": 200},
         "devise": {"lr": 0.001, "epochs": 300},
     }
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"aggregation": 7}, "tear: aggregation is 'simple' or 'ensemble' or 'structured', got 7"),
+        ({"weights": 7}, "tear: weights is a mapping, in JSON such as .*, got 7"),
+        ({"kinds": "steps"}, "tear: kinds is a list, in JSON such as .*, got 'steps'"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_before_anything_is_made(setting, message):
+    """A choice that is none, and one thing where several are wanted, are named with what was expected."""
+    with pytest.raises(UsageError, match=message):
+        make_method(find_method("tear"), {"encoder": None}, setting)
+    assert make_method(find_method("tear"), {"encoder": None}, {"kinds": ["steps"]}).kinds == ["steps"]
+
+
+def test_the_types_of_settings_are_words():
+    """Choices of choices are one list of values, and alternatives are joined by *or*."""
+    types = {of.name: of.type for of in arguments_of(find_method("gcn"))}
+    pooled = Literal["avg", "max"] | Literal[""]
+    assert _in_words(pooled) == "'avg' or 'max' or ''"
+    assert _in_words(int | None) == "int or None"
+    assert not any("Union" in words or "|" in words for words in types.values())

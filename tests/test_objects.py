@@ -119,6 +119,7 @@ def test_the_best_objects_of_eight_frames_are_kept(run, videos, tmp_path, monkey
     result = run(videos, "--out", tmp_path / "o.json")
     assert result.exit_code == 0, result.output
     assert "c.mp4  3.0 s  blue, red, green" in result.stdout, "the first word of each, best first"
+    assert len(result.stdout.splitlines()) == 3, "a line for each video, and none between"
     content = json.loads((tmp_path / "o.json").read_text())
     assert list(content["videos"]) == ["a", "b", "c"]
     for video, (places, scores) in expected.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -133,3 +134,16 @@ def test_the_base_never_imports_what_is_optional():
             assert not roots & OPTIONAL - allowed, path
             if path.name not in ("torch.py", "onnx.py"):
                 assert not {"gerund.encoders.engines.torch", "gerund.encoders.engines.onnx"} & set(names), path
+
+
+def test_the_house_of_the_readme_is_the_codes():
+    """What stands in `src/gerund` is in the README's list, once, and nothing else is."""
+    block = (
+        (SOURCE.parents[1] / "README.md")
+        .read_text(encoding="utf-8")
+        .partition("\nsrc/gerund/\n")[2]
+        .partition("```")[0]
+    )
+    left = [re.split(" {2,}", line.strip())[:-1] for line in block.splitlines()]
+    named = [name.strip("/") for parts in left for part in parts for name in part.split(", ")]
+    assert sorted(named) == sorted({room for floor in FLOORS for room in floor} - {"__main__"})

@@ -19,7 +19,7 @@ from gerund.api import Model  # noqa: E402
 from gerund.cli import app  # noqa: E402
 from gerund.encoders.base import VideoOnly, Window, unit  # noqa: E402
 from gerund.encoders.objects import ObjectNetwork  # noqa: E402
-from gerund.features import FeatureStore, object_lists, objects  # noqa: E402
+from gerund.features import object_lists, objects, open_features  # noqa: E402
 from gerund.text.objects import Concepts  # noqa: E402
 from gerund.video.transforms import Preparation  # noqa: E402
 from gerund.video.workers import Reading  # noqa: E402
@@ -52,6 +52,9 @@ class Things(ObjectNetwork):
 
     name, dim, fingerprint = "efficientnet-lite0-logits", 3, "things-1"
     preparation = Preparation(8, 8)
+
+    def __init__(self):
+        """No graph and no weights."""
 
     def __call__(self, frames):
         return frames.reshape(len(frames), -1, 3).mean(axis=1).astype(np.float32) / 100
@@ -94,6 +97,7 @@ def typed(monkeypatch, tmp_path):
         gerund.api, "load", lambda name, **given: Model(Seen()) if name == "i3d" else original(name, **given)
     )
     monkeypatch.setattr(objects, "open_object_network", lambda *_, **__: Things())
+    monkeypatch.setattr(objects, "vocabulary_of", lambda _: "imagenet1k")
     concepts = Concepts(COLOURS, ("",) * 3)
     monkeypatch.setattr(objects, "find_concepts", {"imagenet1k": concepts}.__getitem__)
     monkeypatch.setattr(object_lists, "find_concepts", {"imagenet1k": concepts}.__getitem__)
@@ -105,7 +109,8 @@ def typed(monkeypatch, tmp_path):
             write_colours(Path(folder) / f"{video}.mp4", [colour])
     Path("test.csv").write_text("video,label\n" + "".join(f"{name}.mp4,{name}\n" for name in SHOWS))
     bert = f"bert={small_bert(tmp_path / 'bert')}"
-    small = ["--set", "bert_trains_from=encoder.layer.1", "--set", "lr=0.01", "--set", "dim=16"]
+    given = ("bert_trains_from=encoder.layer.1", "lr=0.01", "dim=16", "top_objects=1", "rehearsed_objects=1")
+    small = [word for setting in given for word in ("--set", setting)]
 
     def run(words):
         words = [bert if word == "bert=minilm" else word for word in words]
@@ -127,17 +132,21 @@ def test_the_documented_commands_run_one_after_the_other(typed, monkeypatch):
     done, decoded = {}, {}
     for words in commands():
         before = len(passes)
-        done[" ".join(words[:2])] = typed(words)
+        done[" ".join(words[:2])] = typed(words).output
         decoded[words[0]] = len(passes) - before
     assert {words[0] for words in commands()} == {"extract", "objects", "train", "classify", "score-labels"}
     for name in ("tsm-r50", "c3d", "bit"):
-        store = FeatureStore.open("trial", encoder=name)
-        assert store.fingerprint.startswith("random-") and len(store.ids()) == 6
-    assert decoded["train"] == 0, "the features were there, under the same names"
+        tried = open_features(Path("trial"), encoder=name)
+        assert tried.fingerprint.startswith("random-") and len(tried.ids()) == 6
+        assert f"{name}: its weights are random" in done["extract set/"]
+    assert (decoded["extract"], decoded["train"]) != (0, 0) and decoded["train"] == 0, "the features were there"
     lesson = json.loads(Path("trained/lesson.json").read_text())
     assert (lesson["encoder"], lesson["object_network"]) == ("i3d", "efficientnet-lite0")
     assert lesson["videos"] == dict.fromkeys(sorted(SHOWS), 2)
     with Path("answers.csv").open(newline="") as file:
         best = {Path(row["video"]).stem: row["action"] for row in csv.DictReader(file) if row["rank"] == "1"}
     assert best == {name: name for name in SHOWS}
-    assert "100.0" in done["score-labels --truth"].output
+    assert "100.0" in done["score-labels --truth"]
+    without = ["classify", "test", "--trained", "trained", "--model", "i3d", "--actions", "waving, punching"]
+    refused = CliRunner().invoke(app, without)
+    assert refused.exit_code == 2 and "give them (--objects FILE)" in refused.output

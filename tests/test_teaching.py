@@ -91,10 +91,22 @@ class Other(ColourEncoder):
     name, fingerprint = "other-stub", "other-stub-1"
 
 
+class Random(ColourEncoder):
+    """The same with weights that were drawn."""
+
+    name, fingerprint = "random-stub", "random-stub-1"
+
+
 @pytest.fixture
 def run(monkeypatch, tmp_path):
     """Types a command to a gerund whose models are stubs and whose cache is empty."""
-    known = {"colours": ColourEncoder, "colour-stub": ColourEncoder, "other": Other, "other-stub": Other}
+    known = {
+        "colours": ColourEncoder,
+        "colour-stub": ColourEncoder,
+        "other": Other,
+        "other-stub": Other,
+        "random": Random,
+    }
     monkeypatch.setattr(gerund.api, "load", lambda name, **_: Model(known[name]()))
     monkeypatch.setenv("GERUND_CACHE", str(tmp_path / "cache"))
 
@@ -171,6 +183,20 @@ def test_it_learns_what_the_same_method_learns_of_the_same_vectors(run, videos, 
     left = np.linalg.inv(x.T.astype(float) @ x + 1000 * np.eye(3))
     expected = left @ x.T @ y @ s @ np.linalg.inv(s.T @ s + np.eye(3))
     np.testing.assert_allclose(load(tmp_path / "t", texts=ColourEncoder()).map_, expected, atol=1e-7)
+
+
+def test_features_of_random_weights_are_named(run, videos, tmp_path):
+    """What is learned from them is kept, and the command says that it means nothing; of other features it does not."""
+    words = ("train", "eszsl", "--videos", videos, "--out", tmp_path / "t")
+    assert "random-stub has random weights" in run(*words, "--model", "random").stderr
+    assert "random weights" not in run(*words, "--model", "colours").stderr
+
+
+def test_without_a_folder_only_what_is_possible_is_said(run, videos):
+    """A training on own videos has no dry run, so the error about the missing folder does not name it."""
+    said = run("train", "eszsl", "--videos", videos).stderr
+    assert "(--out DIR)" in said and "--dry-run" not in said
+    assert "--dry-run" in run("train", "eszsl", "--on", "toyworld").stderr
 
 
 def test_a_second_run_decodes_nothing(run, videos, tmp_path, decoded):

@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=0, help="how many mutants (300), or kills of each command (30)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", default="i3d-minilm")
+    parser.add_argument("--only", default="", metavar="COMMAND", help="kills: of this command alone, such as train")
     given = parser.parse_args()
     files = sorted(
         file for path in given.clips for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()
@@ -35,7 +36,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="gerund-endurance-") as scratch:
         if given.what == "mutants":
             return try_mutants(files, Path(scratch), count=given.count or 300, seed=given.seed, model=given.model)
-        return try_kills(files, Path(scratch), count=given.count or 30, seed=given.seed, model=given.model)
+        return try_kills(
+            files, Path(scratch), count=given.count or 30, seed=given.seed, model=given.model, only=given.only
+        )
 
 
 if __name__ == "__main__":

@@ -86,11 +86,14 @@ def jobs(clips: list[Path], model: str) -> list[Job]:
     ]
 
 
-def try_kills(files: list[Path], scratch: Path, *, count: int, seed: int, model: str) -> int:
-    """Kills each command `count` times, each time followed by one run to the end; returns the exit status."""
+def try_kills(files: list[Path], scratch: Path, *, count: int, seed: int, model: str, only: str = "") -> int:
+    """Kills each command `count` times, each time followed by one run to the end; returns the exit status.
+
+    Of the commands whose names begin with `only`.
+    """
     clips = sorted((file for file in files if file.suffix == ".avi"), key=lambda file: file.stat().st_size)[:CLIPS]
     rng, troubles = random.Random(seed), []
-    for job in jobs(clips, model):
+    for job in (job for job in jobs(clips, model) if job.name.startswith(only)):
         calm = scratch / "calm"
         calm.mkdir()
         undisturbed = gerund(*job.words(calm))

@@ -6,7 +6,6 @@ Answers go to standard output, everything else to standard error. The exit statu
 
 from __future__ import annotations
 
-import inspect
 import sys
 from io import TextIOWrapper
 from typing import Annotated
@@ -38,8 +37,8 @@ app = typer.Typer(
 def _flowing(of: typer.Typer) -> typer.Typer:
     """The same commands, whose help is as wide as the terminal: lines of a docstring end where its code does."""
     for command in of.registered_commands:
-        paragraphs = (inspect.getdoc(command.callback) or "").split("\n\n")
-        command.help = "\n\n".join(" ".join(paragraph.splitlines()) for paragraph in paragraphs)
+        paragraphs = ((command.callback and command.callback.__doc__) or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     for group in of.registered_groups:
         if group.typer_instance is not None:
             _flowing(group.typer_instance)

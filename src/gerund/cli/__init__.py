@@ -28,6 +28,7 @@ from gerund.cli import (
 
 app = typer.Typer(
     add_completion=False,
+    rich_markup_mode=None,  # plain help: without it the first thing a person types costs twice as much
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

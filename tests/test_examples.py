@@ -92,3 +92,10 @@ def test_an_encoder_that_cannot_be_had_is_named(tmp_path):
             build(f"{path}:{given}")
     with pytest.raises(UsageError, match="no such file"):
         build(f"{tmp_path / 'none.py'}:Any")
+
+
+def test_an_encoder_without_a_name_is_called_as_it_was_named(tmp_path):
+    """What nobody called anything is known by its file and class."""
+    path = tmp_path / "mine.py"
+    path.write_text("from gerund.encoders import VideoOnly\nclass Mine(VideoOnly):\n    dim = 1\n")
+    assert build(f"{path}:Mine").name == f"{path}:Mine"

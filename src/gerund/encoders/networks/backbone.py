@@ -242,3 +242,37 @@ class Backbone:
                 f"{self.name} takes frames [{clips}, {self.size_px}, {self.size_px}, 3], got {list(frames.shape)}"
             )
         return self._run(frames)
+
+
+class PublishedBackbone(Backbone):
+    """A backbone whose network is said by its weights alone: a class of one writes `graph_of`.
+
+    Args:
+        file: the published weights, or their arrays.
+        threads: see `Backbone`, as are the others.
+        precision: arithmetic.
+        engine: what computes.
+        device: where to compute.
+    """
+
+    def __init__(
+        self,
+        file: Path | Checkpoint,
+        *,
+        threads: int = 0,
+        precision: Precision = "auto",
+        engine: EngineName = "auto",
+        device: Device = "auto",
+    ) -> None:
+        checkpoint = checkpoint_of(file)
+        graph = self.graph_of(checkpoint)
+        super().__init__(graph, checkpoint, threads=threads, precision=precision, engine=engine, device=device)
+
+    @staticmethod
+    def graph_of(checkpoint: Checkpoint) -> Graph:
+        """The network that the arrays make.
+
+        Raises:
+            AssetError: they are not its own.
+        """
+        raise NotImplementedError

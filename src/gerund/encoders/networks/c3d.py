@@ -11,14 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gerund.encoders.engines import Device, EngineName, Precision
 from gerund.encoders.graph import Array, Graph
 from gerund.encoders.networks.backbone import (
     KINETICS_MEAN,
     KINETICS_STD,
-    Backbone,
     Layer,
-    checkpoint_of,
+    PublishedBackbone,
     fold,
     normalise,
     strip,
@@ -87,7 +85,7 @@ def build(weights: Mapping[str, FloatArray]) -> Graph:
     return graph
 
 
-class C3d(Backbone):
+class C3d(PublishedBackbone):
     """Clips of 16 consecutive frames to vectors of length 4096.
 
     Args:
@@ -107,18 +105,10 @@ class C3d(Backbone):
     size_px = SIZE_PX
     clip_frames = reach_frames = CLIP_FRAMES
 
-    def __init__(
-        self,
-        file: Path | Checkpoint,
-        *,
-        threads: int = 0,
-        precision: Precision = "auto",
-        engine: EngineName = "auto",
-        device: Device = "auto",
-    ) -> None:
-        checkpoint = checkpoint_of(file)
-        graph = build(convert(checkpoint.tensors, source=checkpoint.source))
-        super().__init__(graph, checkpoint, threads=threads, precision=precision, engine=engine, device=device)
+    @staticmethod
+    def graph_of(checkpoint: Checkpoint) -> Graph:
+        """The network that the published arrays make."""
+        return build(convert(checkpoint.tensors, source=checkpoint.source))
 
     def sample(self, num_frames: int) -> IntArray:
         """Up to 25 clips of 16 consecutive frames, ``[N, 16]``; a video is the mean of their vectors."""

@@ -12,14 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gerund.encoders.engines import Device, EngineName, Precision
 from gerund.encoders.graph import Array, Graph, Tensor
 from gerund.encoders.networks.backbone import (
     IMAGENET_MEAN,
     IMAGENET_STD,
-    Backbone,
     Layer,
-    checkpoint_of,
+    PublishedBackbone,
     fold,
     normalise,
     strip,
@@ -171,7 +169,7 @@ def classifier(weights: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArra
     return weights["fc.weight"], weights["fc.bias"]
 
 
-class Tsm(Backbone):
+class Tsm(PublishedBackbone):
     """Eight frames of a video to one vector of length 2048.
 
     Args:
@@ -192,18 +190,10 @@ class Tsm(Backbone):
     clip_frames = SEGMENTS
     reach_frames = REACH_FRAMES
 
-    def __init__(
-        self,
-        file: Path | Checkpoint,
-        *,
-        threads: int = 0,
-        precision: Precision = "auto",
-        engine: EngineName = "auto",
-        device: Device = "auto",
-    ) -> None:
-        checkpoint = checkpoint_of(file)
-        graph = build(convert(checkpoint.tensors, source=checkpoint.source))
-        super().__init__(graph, checkpoint, threads=threads, precision=precision, engine=engine, device=device)
+    @staticmethod
+    def graph_of(checkpoint: Checkpoint) -> Graph:
+        """The network that the published arrays make."""
+        return build(convert(checkpoint.tensors, source=checkpoint.source))
 
     def sample(self, num_frames: int) -> IntArray:
         """The centres of eight equal parts of the video, ``[1, 8]``; a shorter video repeats frames."""
